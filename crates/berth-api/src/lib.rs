@@ -1,0 +1,1 @@
+//! The Engine API's wire types, shared by client and daemon.

@@ -1,0 +1,1 @@
+//! Docker's command line: grammar, rendering, terminals.

@@ -1,0 +1,1 @@
+//! The Engine API served: listeners, routes, version steps, configuration.

@@ -1,0 +1,1 @@
+//! Containers: the state machines, and what a run is made of.

@@ -1,0 +1,308 @@
+//! What a container is asked to be: the request after parsing, before anything exists.
+//!
+//! The daemon makes a [`ContainerSpec`] from the wire with `TryFrom`; from there on nothing checks it again.
+//! Everything optional that Docker distinguishes from its zero value is an `Option`.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Everything `create` is told about one container.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ContainerSpec {
+    /// The image as the user wrote it (`busybox`, `repo@sha256:…`, an id or its prefix).
+    pub image: String,
+    /// The platform asked for (`linux/arm64`), where one was.
+    pub platform: Option<String>,
+    /// What is run, and as whom.
+    pub process: ProcessSpec,
+    /// Which standard streams exist and are attached.
+    pub stdio: StdioSpec,
+    /// Labels, ours and the user's; the image's are added at create.
+    pub labels: BTreeMap<String, String>,
+    /// Hostname; the short id where empty.
+    pub hostname: String,
+    /// NIS domain name.
+    pub domainname: String,
+    /// `None`: the image's, or SIGTERM.
+    pub stop_signal: Option<String>,
+    /// Grace period of `stop`; `None`: 10 seconds.
+    pub stop_timeout: Option<i64>,
+    /// Namespaces, privileges and confinement.
+    pub isolation: IsolationSpec,
+    /// Limits.
+    pub resources: ResourceSpec,
+    /// Bind mounts and tmpfs mounts.
+    pub mounts: Vec<MountSpec>,
+    /// How it reaches the network.
+    pub network: NetworkSpec,
+    /// Remove the container when it exits.
+    pub auto_remove: bool,
+    /// Where its output goes.
+    pub log: LogSpec,
+    /// OCI annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// The terminal's first size (rows, columns); `(0, 0)`: unknown.
+    pub console_size: (u16, u16),
+}
+
+/// The command of a container or exec, as asked for; image defaults are merged at create.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ProcessSpec {
+    /// `None`: the image's. `Some([])` or `Some([""])`: cleared.
+    pub entrypoint: Option<Vec<String>>,
+    /// `None`: the image's, unless the entrypoint was replaced.
+    pub cmd: Option<Vec<String>>,
+    /// `NAME=value` entries; a bare `NAME` removes the image's.
+    pub env: Vec<String>,
+    /// Working directory; empty: the image's, or `/`.
+    pub working_dir: String,
+    /// `user[:group]`, names or numbers; empty: the image's.
+    pub user: String,
+    /// A pseudo-terminal instead of pipes.
+    pub tty: bool,
+}
+
+/// Docker's `OpenStdin`, `StdinOnce` and `Attach*`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StdioSpec {
+    /// Keep standard input open even if nothing is attached.
+    pub open_stdin: bool,
+    /// Close standard input when the first attached client goes.
+    pub stdin_once: bool,
+    /// Only shown by inspect.
+    pub attach_stdin: bool,
+    /// Only shown by inspect.
+    pub attach_stdout: bool,
+    /// Only shown by inspect.
+    pub attach_stderr: bool,
+}
+
+/// What separates the container from its host.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct IsolationSpec {
+    /// Every capability the host's root has, no seccomp, all devices, writable `/sys`.
+    pub privileged: bool,
+    /// `CAP_X`, `X` or `ALL`, as the user wrote them.
+    pub cap_add: Vec<String>,
+    /// As `cap_add`.
+    pub cap_drop: Vec<String>,
+    /// The root file system is read-only.
+    pub readonly_rootfs: bool,
+    /// Which seccomp filter applies.
+    pub seccomp: SeccompSpec,
+    /// `no-new-privileges`.
+    pub no_new_privileges: bool,
+    /// AppArmor profile asked for; `None`: the default where the host has AppArmor.
+    pub apparmor: Option<String>,
+    /// `label=…` options, kept for inspect.
+    pub labels: Vec<String>,
+    /// Paths replaced by nothing; `None`: Docker's list.
+    pub masked_paths: Option<Vec<String>>,
+    /// Paths made read-only; `None`: Docker's list.
+    pub readonly_paths: Option<Vec<String>>,
+    /// A small init of ours as pid 1 (`--init`).
+    pub init: bool,
+    /// Supplementary groups.
+    pub group_add: Vec<String>,
+    /// Kernel parameters of the container's namespaces.
+    pub sysctls: BTreeMap<String, String>,
+}
+
+/// `--security-opt seccomp=…`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub enum SeccompSpec {
+    /// The default profile (unless privileged).
+    #[default]
+    Default,
+    /// No filter.
+    Unconfined,
+    /// A profile's JSON text, as the client read it from a file.
+    Profile(String),
+}
+
+/// Limits; zero or `None` means the kernel's own default.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ResourceSpec {
+    /// Bytes.
+    pub memory: i64,
+    /// Bytes; -1 unlimited; 0: twice `memory`.
+    pub memory_swap: i64,
+    /// Bytes.
+    pub memory_reservation: i64,
+    /// 0 to 100.
+    pub memory_swappiness: Option<i64>,
+    /// Do not kill when out of memory (cgroup v1 only).
+    pub oom_kill_disable: Option<bool>,
+    /// -1000 to 1000.
+    pub oom_score_adj: i64,
+    /// Relative weight, default 1024.
+    pub cpu_shares: i64,
+    /// Billionths of a CPU (`--cpus`).
+    pub nano_cpus: i64,
+    /// Microseconds.
+    pub cpu_period: i64,
+    /// Microseconds.
+    pub cpu_quota: i64,
+    /// List of CPUs, kernel syntax.
+    pub cpuset_cpus: String,
+    /// List of memory nodes, kernel syntax.
+    pub cpuset_mems: String,
+    /// `None` or 0 or -1: unlimited.
+    pub pids_limit: Option<i64>,
+    /// rlimits.
+    pub ulimits: Vec<UlimitSpec>,
+    /// Bytes of `/dev/shm`; 0: 64 MiB.
+    pub shm_size: i64,
+    /// Host devices (`--device`).
+    pub devices: Vec<DeviceSpec>,
+    /// Parent of the container's cgroup; empty: `/berth`.
+    pub cgroup_parent: String,
+}
+
+/// One `--ulimit`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UlimitSpec {
+    /// `nofile`, `nproc`, … without `RLIMIT_`.
+    pub name: String,
+    /// -1: unlimited.
+    pub soft: i64,
+    /// -1: unlimited.
+    pub hard: i64,
+}
+
+/// One `--device`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceSpec {
+    /// Path on the host.
+    pub host: String,
+    /// Path in the container.
+    pub container: String,
+    /// Some of `rwm`.
+    pub permissions: String,
+}
+
+/// A mount the user asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MountSpec {
+    /// Absolute path in the container.
+    pub target: String,
+    /// What is mounted there.
+    pub kind: MountKind,
+    /// Read-only.
+    pub readonly: bool,
+    /// Given by `-v`/`Binds` rather than `--mount`/`Mounts`, with its text (inspect shows it where it stood).
+    pub bind_text: Option<String>,
+}
+
+/// The mount types of this version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MountKind {
+    /// A host path.
+    Bind {
+        /// Absolute path on the host.
+        source: String,
+        /// `rprivate`, `rshared`, …; empty: `rprivate`.
+        propagation: String,
+        /// Make a missing source (`-v` does, `--mount` does not).
+        create_source: bool,
+        /// Only the mount itself, not those below it.
+        non_recursive: bool,
+    },
+    /// Memory.
+    Tmpfs {
+        /// Bytes; 0: half of memory.
+        size: i64,
+        /// Octal mode; 0: 1777.
+        mode: u32,
+        /// Options of `--tmpfs PATH:OPTIONS`, mount(8)'s words.
+        options: String,
+    },
+}
+
+/// `--network`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct NetworkSpec {
+    /// Which.
+    pub mode: NetworkMode,
+    /// `--dns`; empty: the host's.
+    pub dns: Vec<String>,
+    /// `--dns-search`.
+    pub dns_search: Vec<String>,
+    /// `--dns-option`.
+    pub dns_options: Vec<String>,
+    /// `--add-host`, as `name:address`; `host-gateway` stands for the bridge's own address.
+    pub extra_hosts: Vec<String>,
+    /// `EXPOSE`d ports, shown only.
+    pub exposed_ports: Vec<String>,
+    /// `--mac-address`.
+    pub mac_address: Option<String>,
+    /// `--ip` on the default bridge is refused by the daemon; kept for user networks.
+    pub address: Option<Ipv4Addr>,
+}
+
+/// The networks of this version.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NetworkMode {
+    /// The default bridge; Docker calls it `default` and `bridge`.
+    #[default]
+    Bridge,
+    /// The host's own namespace.
+    Host,
+    /// A namespace with a loopback device only.
+    None,
+}
+
+/// `--log-driver` and `--log-opt`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogSpec {
+    /// `json-file` or `none`.
+    pub driver: LogDriver,
+    /// The options as given, for inspect.
+    pub options: BTreeMap<String, String>,
+}
+
+impl Default for LogSpec {
+    fn default() -> Self {
+        Self { driver: LogDriver::JsonFile, options: BTreeMap::new() }
+    }
+}
+
+/// The log drivers of this version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LogDriver {
+    /// Docker's format, rotated.
+    JsonFile,
+    /// Nothing is kept.
+    None,
+}
+
+/// What an exec is asked to be.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ExecSpec {
+    /// The command and its arguments.
+    pub args: Vec<String>,
+    /// Added to the container's environment.
+    pub env: Vec<String>,
+    /// Empty: the container's.
+    pub working_dir: String,
+    /// Empty: the container's.
+    pub user: String,
+    /// A pseudo-terminal.
+    pub tty: bool,
+    /// All capabilities.
+    pub privileged: bool,
+    /// Attach standard input.
+    pub attach_stdin: bool,
+    /// Attach standard output.
+    pub attach_stdout: bool,
+    /// Attach standard error.
+    pub attach_stderr: bool,
+    /// Kept for inspect.
+    pub detach_keys: String,
+}
+
+/// How long `stop` waits where nothing says otherwise.
+pub const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(10);

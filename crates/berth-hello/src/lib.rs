@@ -1,0 +1,1 @@
+//! The image embedded in the binary: berth/hello.

@@ -1,0 +1,1 @@
+//! Images: layers, snapshots, pulling and unpacking, names.

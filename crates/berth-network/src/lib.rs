@@ -1,0 +1,1 @@
+//! Networks: bridges, endpoints, addresses, the way out.

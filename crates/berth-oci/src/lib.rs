@@ -1,0 +1,1 @@
+//! The field's words: digest, reference, descriptor, platform, manifest, image configuration.

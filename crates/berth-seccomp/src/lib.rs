@@ -1,0 +1,1 @@
+//! Compiles a seccomp profile to BPF, once, without libseccomp.
