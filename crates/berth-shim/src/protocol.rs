@@ -1,0 +1,19 @@
+//! What the engine and a shim say to each other: frames, messages, and the descriptors that ride along.
+//!
+//! Both sides compile this module. A frame is a little-endian `u32` length and that many bytes of JSON; descriptors
+//! travel by `SCM_RIGHTS` with the frame's first byte, and the JSON says how many belong to it. Unknown fields are
+//! ignored and unknown messages answered with [`Code::Unsupported`], so that a newer daemon can talk to an older shim.
+
+mod channel;
+mod frame;
+mod message;
+
+pub use channel::{Channel, ChannelError, Received};
+pub use frame::{Decoder, FrameError, MAX_FRAME, encode};
+pub use message::{
+    Attach, Blob, CgroupPlan, Code, Event, Exec, ExecStatus, Failure, FromShim, Incoming, Launch, LogDriver, LogPlan,
+    Request, Resize, Response, Root, Signal, State, Status, StdioPlan, Streams, ToShim, Update,
+};
+
+/// The protocol's version, as [`Event::Hello`] tells it. It changes only where an older side would misunderstand.
+pub const PROTOCOL: u32 = 1;
