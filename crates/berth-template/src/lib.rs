@@ -1,1 +1,59 @@
-//! Go's text/template, as --format needs it.
+//! Go's text/template, as `--format` needs it: Docker's functions, Go's words for what went wrong.
+//!
+//! The syntax tree comes from `gotmpl`; values, evaluation and errors are ours, because scripts and people
+//! know three things that a generic engine does not keep: the order of JSON members, the difference between
+//! an object with fixed fields and a free map (labels), and errors that name place and expression
+//! (`template: :1:2: executing "" at <.Foo>: …`). This crate knows no Docker object; whoever builds a
+//! [`Value`] says what is fixed and what is free. Start reading at [`Template`].
+
+mod builtin;
+mod error;
+mod eval;
+mod json;
+mod value;
+
+pub use error::{ParseError, RenderError};
+pub use json::{Shape, to_indented, to_json};
+pub use value::{Function, Object, Value};
+
+use std::collections::HashMap;
+
+use gotmpl::parse::{DefineNode, ListNode, Node, Parser};
+
+/// A parsed template, ready to be rendered any number of times.
+#[derive(Debug)]
+pub struct Template {
+    source: String,
+    tree: ListNode,
+    defines: HashMap<String, ListNode>,
+    headers: bool,
+}
+
+impl Template {
+    /// Parses `source`; a function that does not exist is an error here, as in Go.
+    pub fn parse(source: &str) -> Result<Self, ParseError> {
+        let parser = Parser::new(source, "{{", "}}").map_err(ParseError::from_parser)?;
+        let (tree, defined) = parser.parse().map_err(ParseError::from_parser)?;
+        let defines: HashMap<String, ListNode> =
+            defined.into_iter().map(|DefineNode { name, body, .. }| (name.to_string(), body)).collect();
+        builtin::check_names(&tree)?;
+        defines.values().try_for_each(builtin::check_names)?;
+        Ok(Self { source: source.to_owned(), tree, defines, headers: false })
+    }
+
+    /// The same template for a table's header line: functions that change a value leave the heading alone.
+    #[must_use]
+    pub fn for_headers(self) -> Self {
+        Self { headers: true, ..self }
+    }
+
+    /// Renders with `data` as dot.
+    pub fn render(&self, data: &Value) -> Result<String, RenderError> {
+        eval::Evaluation::new(&self.source, &self.defines, self.headers, data).run(&self.tree)
+    }
+
+    /// The fixed text before the first action and after the last, for callers that treat templates as lines.
+    pub fn is_plain_text(&self) -> bool {
+        self.tree.nodes.iter().all(|node| matches!(node, Node::Text(_)))
+    }
+}

@@ -1,0 +1,103 @@
+//! Templates as Docker's users write them, against what Docker prints.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::rc::Rc;
+
+use berth_template::{Function, Shape, Template, Value};
+use proptest::prelude::*;
+
+const SHAPE: Shape = Shape { maps: &["Labels", "Ports"], lists: &["Binds"], optional: &[("State", &["Health"])] };
+
+fn render(template: &str) -> String {
+    let json = r#"{"Id":"abc","State":{"Running":true,"ExitCode":7,"Status":"running"},
+        "Args":["a","b"],"Labels":{"x.y":"1","b":"<2>"},"Binds":null,"Ports":null,"Nothing":null,"Pi":3.5,
+        "Nested":{"Labels":null}}"#;
+    let data = Value::from_json(json, &SHAPE).unwrap();
+    match Template::parse(template) {
+        Ok(t) => t.render(&data).unwrap_or_else(|e| e.to_string()),
+        Err(e) => e.to_string(),
+    }
+}
+
+#[test]
+fn values_print_as_in_go() {
+    for (template, expected) in [
+        ("{{.Id}}", "abc"),
+        ("{{.State.Running}} {{.State.ExitCode}}", "true 7"),
+        ("{{.Args}}", "[a b]"),
+        ("{{.Labels}}", "map[b:<2> x.y:1]"),
+        ("{{json .Labels}}", r#"{"x.y":"1","b":"<2>"}"#),
+        ("{{json .State}}", r#"{"Running":true,"ExitCode":7,"Status":"running"}"#),
+        ("{{.Binds}} {{.Ports}} {{.Nothing}}", "[] map[] <nil>"),
+        ("{{index .Labels \"x.y\"}}|{{index .Labels \"no\"}}|", "1||"),
+        ("{{.Labels.no}}", "<no value>"),
+        ("{{.Nested.Labels.x}}", "<no value>"),
+        ("{{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}", "none"),
+        ("{{range .Args}}{{println .}}{{end}}", "a\nb\n"),
+        ("{{range $i, $a := .Args}}{{if $i}},{{end}}{{$a}}{{end}}", "a,b"),
+        ("{{range $k, $v := .Labels}}{{$k}}={{$v}};{{end}}", "b=<2>;x.y=1;"),
+        ("{{join .Args \"-\"}} {{upper .Id}} {{title \"hello world\"}} {{truncate .Id 2}}", "a-b ABC Hello World ab"),
+        ("{{pad .Id 1 2}}|{{(split \"a:b\" \":\")}}|{{len .Args}}", " abc  |[a b]|2"),
+        ("{{printf \"%-5s|%03d|%q|%v\" .Id .State.ExitCode .Id .Args}}", "abc  |007|\"abc\"|[a b]"),
+        ("{{.Id | printf \"%s!\" | upper}}", "ABC!"),
+        ("{{with .State}}{{.Status}}{{end}}{{$.Id}}", "runningabc"),
+        ("{{if eq .State.ExitCode 7}}seven{{end}}{{if and .Id (not .Nothing)}}!{{end}}", "seven!"),
+        ("{{- .Id -}}  x", "abcx"),
+        ("{{.Pi}}", "3.5"),
+        ("{{/* nothing */}}{{\"a\\tb\"}}", "a\tb"),
+        ("{{range .Args}}{{if eq . \"b\"}}{{break}}{{end}}{{.}}{{end}}", "a"),
+        ("{{define \"t\"}}<{{.}}>{{end}}{{template \"t\" .Id}}", "<abc>"),
+    ] {
+        assert_eq!(render(template), expected, "{template}");
+    }
+}
+
+#[test]
+fn errors_are_gos() {
+    for (template, expected) in [
+        ("{{.Foo}}", r#"template: :1:2: executing "" at <.Foo>: map has no entry for key "Foo""#),
+        ("{{.State.Foo}}", r#"template: :1:8: executing "" at <.State.Foo>: map has no entry for key "Foo""#),
+        ("{{foo .Id}}", r#"template: :1: function "foo" not defined"#),
+        ("{{.Id", "template: :1: unclosed action"),
+        (
+            "{{index .Args 9}}",
+            r#"template: :1:2: executing "" at <index .Args 9>: error calling index: index out of range: 9"#,
+        ),
+        ("{{.Id.X}}", r#"template: :1:5: executing "" at <.Id.X>: can't evaluate field X in type string"#),
+    ] {
+        assert_eq!(render(template), expected, "{template}");
+    }
+}
+
+#[test]
+fn a_record_names_its_type_and_suggests() {
+    let row = Value::record("*formatter.imageContext", vec![("Repository".into(), Value::text("x"))]);
+    let error = Template::parse("{{.Reposity}}").unwrap().render(&row).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        r#"template: :1:2: executing "" at <.Reposity>: can't evaluate field Reposity in type *formatter.imageContext"#
+    );
+    assert_eq!(error.suggestion.as_deref(), Some("Repository"));
+}
+
+#[test]
+fn methods_take_arguments() {
+    let label = Function(Rc::new(|args: &[Value]| Ok(Value::text(format!("<{}>", args[0])))));
+    let row = Value::record("row", vec![("Label".into(), Value::Function(label))]);
+    assert_eq!(Template::parse("{{.Label \"a\"}}").unwrap().render(&row).unwrap(), "<a>");
+    assert_eq!(Template::parse("{{upper (.Label \"a\")}}").unwrap().render(&row).unwrap(), "<A>");
+}
+
+#[test]
+fn indented_json_is_dockers() {
+    let value = Value::from_json(r#"[{"a":[],"b":{},"c":[1,{"d":"e\n"}]}]"#, &Shape::default()).unwrap();
+    let expected = "[\n    {\n        \"a\": [],\n        \"b\": {},\n        \"c\": [\n            1,\n            {\n                \"d\": \"e\\n\"\n            }\n        ]\n    }\n]";
+    assert_eq!(berth_template::to_indented(&value, "    "), expected);
+}
+
+proptest! {
+    #[test]
+    fn never_panics(source in "([a-z.|$ \"()]|\\{\\{|\\}\\}|end|if|range|\\.Id|index|printf|[0-9]){0,20}") {
+        let _ = render(&source);
+    }
+}
