@@ -1,1 +1,35 @@
 //! A typed client of the Engine API.
+//!
+//! [`Client::connect`] takes a [`Host`] and makes no connection yet; every call is one request on a kept connection.
+//! Calls that stream give [`Lines`] or [`ByteStream`]; attach and exec start give a [`Hijacked`] byte stream whose
+//! writing half can be closed alone. Works on any tokio runtime, the current-thread one included.
+//!
+//! Negotiation costs no round trip: a request is sent with the newest version spoken, and where the daemon answers
+//! that this is too new it names its own in `Api-Version`, which is used from then on. [`Client::negotiate`] asks
+//! `_ping` first, for those who want to know beforehand.
+//!
+//! Knows neither terminals nor the command line.
+
+mod body;
+mod call;
+mod client;
+mod connection;
+mod containers;
+mod error;
+mod exec;
+mod hijack;
+mod host;
+mod images;
+mod query;
+pub mod stdcopy;
+mod system;
+
+pub use body::{ByteStream, Lines};
+pub use client::Client;
+pub use connection::Stream;
+pub use containers::{AttachOptions, ListOptions, LogsOptions, RemoveOptions, StopOptions, WaitCondition, WaitHandle};
+pub use error::Error;
+pub use hijack::{Hijacked, ReadHalf, WriteHalf};
+pub use host::{DEFAULT_SOCKET, Host, InvalidHost};
+pub use images::{ListImages, PullOptions, RemoveImage};
+pub use system::{EventsOptions, Ping};

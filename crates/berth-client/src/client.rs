@@ -1,0 +1,98 @@
+//! The client: a host, the version spoken with it, and idle connections.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use berth_api::ApiVersion;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::client::conn::http1::SendRequest;
+
+use crate::{Error, Host};
+
+/// A client of one daemon. Clones share connections.
+#[derive(Debug, Clone)]
+pub struct Client {
+    pub(crate) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) host: Host,
+    /// What goes into paths, and whether the daemon may talk it down.
+    version: Mutex<(ApiVersion, bool)>,
+    idle: Mutex<Vec<SendRequest<Full<Bytes>>>>,
+}
+
+impl Client {
+    /// A client of the daemon at `host`. Nothing is opened yet.
+    pub fn connect(host: &Host) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                host: host.clone(),
+                version: Mutex::new((ApiVersion::MAX, true)),
+                idle: Mutex::new(Vec::new()),
+            }),
+        }
+    }
+
+    /// The same client, speaking exactly `version` (as `DOCKER_API_VERSION` asks).
+    #[must_use]
+    pub fn with_version(self, version: ApiVersion) -> Self {
+        *self.inner.version.lock().unwrap_or_else(PoisonError::into_inner) = (version, false);
+        self
+    }
+
+    /// Where the daemon is.
+    pub fn host(&self) -> &Host {
+        &self.inner.host
+    }
+
+    /// The version spoken, as far as is known by now.
+    pub fn version_spoken(&self) -> ApiVersion {
+        self.inner.version.lock().unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Asks the daemon for its newest version and speaks the older of the two from now on.
+    ///
+    /// # Errors
+    /// The daemon cannot be reached.
+    pub async fn negotiate(&self) -> Result<ApiVersion, Error> {
+        let ping = self.ping().await?;
+        if let Some(theirs) = ping.api_version {
+            self.inner.agree(theirs);
+        }
+        Ok(self.version_spoken())
+    }
+}
+
+impl Inner {
+    /// Takes the daemon's version over where it is older and ours was not prescribed. Returns whether anything changed.
+    pub(crate) fn agree(&self, theirs: ApiVersion) -> bool {
+        let mut version = self.version.lock().unwrap_or_else(PoisonError::into_inner);
+        let older = version.1 && theirs < version.0;
+        if older {
+            version.0 = theirs;
+        }
+        older
+    }
+
+    pub(crate) fn version(&self) -> ApiVersion {
+        self.version.lock().unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    pub(crate) fn take_idle(&self) -> Option<SendRequest<Full<Bytes>>> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(sender) = idle.pop() {
+            if !sender.is_closed() {
+                return Some(sender);
+            }
+        }
+        None
+    }
+
+    pub(crate) fn keep(&self, sender: SendRequest<Full<Bytes>>) {
+        if !sender.is_closed() {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
+        }
+    }
+}
