@@ -24,8 +24,14 @@ const MAGIC: [u8; 4] = *b"bsf\x01";
 const HEADER: usize = 8;
 const INSTRUCTION: usize = size_of::<Instruction>();
 
-/// `SECCOMP_FILTER_FLAG_NEW_LISTENER`: `seccomp(2)` returns a descriptor for notifications.
+/// `SECCOMP_FILTER_FLAG_*` (linux/seccomp.h).
+pub(crate) const FLAG_TSYNC: u32 = 1 << 0;
+pub(crate) const FLAG_LOG: u32 = 1 << 1;
+pub(crate) const FLAG_SPEC_ALLOW: u32 = 1 << 2;
+/// `seccomp(2)` returns a descriptor for notifications.
 pub(crate) const FLAG_NEW_LISTENER: u32 = 1 << 3;
+pub(crate) const FLAG_TSYNC_ESRCH: u32 = 1 << 4;
+pub(crate) const FLAG_WAIT_KILLABLE_RECV: u32 = 1 << 5;
 
 /// A compiled seccomp filter.
 ///
