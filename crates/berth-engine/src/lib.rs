@@ -1,1 +1,38 @@
 //! Containers: the state machines, and what a run is made of.
+//!
+//! The engine owns containers from `create` to `remove`: their records, their tasks, what they are told to run
+//! ([`plan`]), their logs and events. It does not know HTTP or Docker's JSON: the daemon translates a wire request into
+//! a [`spec::ContainerSpec`] and the [`view`]s back. It executes nothing but shims, and touches the kernel only through the crates
+//! below it.
+//!
+//! Start reading at [`Engine`], then [`Containers`]; a container's life is `state.rs`, its task `task/`.
+
+mod containers;
+mod engine;
+mod error;
+mod events;
+mod exec;
+mod host;
+mod id;
+mod images;
+mod info;
+mod logs;
+mod options;
+pub mod plan;
+mod record;
+pub mod spec;
+mod state;
+pub mod view;
+
+pub use containers::{Attachment, Containers, Created, Exit, WaitFuture};
+pub use engine::{Engine, EngineConfig};
+pub use error::{Error, ErrorKind, Result};
+pub use events::{Event, EventKind, Events, Subscription};
+pub use host::HostFacts;
+pub use id::{ContainerId, ExecId};
+pub use images::{ContainerImage, Images};
+pub use info::{ContainerCounts, Info};
+pub use logs::{LogEntry, LogStream, OutputStream};
+pub use options::{AttachOptions, DetachKeys, ExecStart, LogOptions, RemoveOptions, WaitCondition};
+pub use state::{ExitStatus, State};
+pub use view::{ContainerView, ExecView};

@@ -1,0 +1,1 @@
+//! Exec sessions: further processes in running containers.

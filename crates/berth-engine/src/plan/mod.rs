@@ -1,0 +1,1 @@
+//! From a container's specification to an OCI runtime specification: pure.
