@@ -1,0 +1,316 @@
+//! A daemon of its own for every test, and the command line that talks to it.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::{leftovers, registry};
+
+/// Which program the user types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cli {
+    /// `berth`
+    Ours,
+    /// Docker's own command line
+    Docker,
+}
+
+/// Makes two tests of each row's check, one with each command line.
+macro_rules! rows {
+    ($($row:ident),+ $(,)?) => {
+        $(mod $row {
+            #[test]
+            fn berth() {
+                super::$row(&crate::host::Host::start(crate::host::Cli::Ours));
+            }
+            #[test]
+            fn docker() {
+                super::$row(&crate::host::Host::start(crate::host::Cli::Docker));
+            }
+        })+
+    };
+}
+
+/// The path of the binary under test.
+pub(crate) const BERTH: &str = env!("CARGO_BIN_EXE_berth");
+
+/// An engine and a command line for it.
+pub(crate) struct Host {
+    cli: Cli,
+    address: String,
+    /// `None` where an engine was named by `BERTH_TEST_HOST`.
+    daemon: Option<Daemon>,
+    names: AtomicU32,
+    /// Names every container of this host, so that hosts can share an engine.
+    prefix: String,
+}
+
+/// A berth daemon that lives as long as its test.
+pub(crate) struct Daemon {
+    process: Option<Child>,
+    root: TempDir,
+    number: u32,
+    flags: Vec<String>,
+}
+
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+impl Daemon {
+    fn start(flags: &[&str]) -> Self {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed) + 1;
+        let root = TempDir::with_prefix("berth-test-").unwrap();
+        let flags = flags.iter().map(ToString::to_string).collect();
+        let mut daemon = Self { process: None, root, number, flags };
+        daemon.launch();
+        daemon
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        self.root.path()
+    }
+
+    pub(crate) fn data_root(&self) -> PathBuf {
+        self.root().join("data")
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.root().join("berth.sock")
+    }
+
+    fn address(&self) -> String {
+        format!("unix://{}", self.socket().display())
+    }
+
+    /// Test processes can run side by side, so names and ranges derive from the process as well.
+    fn bridge(&self) -> String {
+        format!("bt{:x}n{}", std::process::id(), self.number)
+    }
+
+    fn subnet(&self) -> String {
+        let seed = std::process::id().wrapping_mul(61).wrapping_add(self.number);
+        format!("10.{}.{}.1/24", 100 + seed / 256 % 100, seed % 256)
+    }
+
+    fn launch(&mut self) {
+        let log = fs::OpenOptions::new().create(true).append(true).open(self.root().join("daemon.log")).unwrap();
+        let process = Command::new(BERTH)
+            .args(["daemon", "-H", &self.address()])
+            .arg("--data-root")
+            .arg(self.data_root())
+            .arg("--exec-root")
+            .arg(self.root().join("run"))
+            .arg("--pidfile")
+            .arg(self.root().join("pid"))
+            .args(["--config-file", "/dev/null"])
+            .args(["--bridge", &self.bridge(), "--bip", &self.subnet()])
+            .args(&self.flags)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.process = Some(process);
+        let socket = self.socket();
+        until("the daemon answers", Duration::from_secs(10), || {
+            std::os::unix::net::UnixStream::connect(&socket).is_ok()
+        });
+    }
+
+    fn signal(&mut self, signal: rustix::process::Signal) {
+        let mut process = self.process.take().expect("the daemon runs");
+        rustix::process::kill_process(rustix::process::Pid::from_child(&process), signal).unwrap();
+        process.wait().unwrap();
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.root().join("daemon.log")).unwrap_or_default()
+    }
+}
+
+impl Host {
+    pub(crate) fn start(cli: Cli) -> Self {
+        Self::start_with(cli, &[])
+    }
+
+    /// A daemon with more flags; always ours, whatever `BERTH_TEST_HOST` says.
+    pub(crate) fn start_with(cli: Cli, flags: &[&str]) -> Self {
+        let named = std::env::var("BERTH_TEST_HOST").ok().filter(|_| flags.is_empty());
+        let daemon = named.is_none().then(|| Daemon::start(flags));
+        let address = named.unwrap_or_else(|| daemon.as_ref().expect("no host was named").address());
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let prefix = format!("t{}x{number}", std::process::id());
+        Self { cli, address, daemon, names: AtomicU32::new(0), prefix }
+    }
+
+    /// Whether the engine is berth; a few texts differ on others.
+    pub(crate) fn is_berth(&self) -> bool {
+        self.daemon.is_some()
+    }
+
+    pub(crate) fn cli(&self) -> Cli {
+        self.cli
+    }
+
+    pub(crate) fn daemon(&self) -> &Daemon {
+        self.daemon.as_ref().expect("this test runs against berth only")
+    }
+
+    /// What `DOCKER_HOST` has to be.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// `kill -9`, then a new daemon over the same directories.
+    pub(crate) fn kill_daemon_and_restart(&mut self) {
+        self.kill_daemon();
+        self.restart_daemon();
+    }
+
+    pub(crate) fn kill_daemon(&mut self) {
+        self.daemon.as_mut().expect("ours").signal(rustix::process::Signal::KILL);
+    }
+
+    pub(crate) fn restart_daemon(&mut self) {
+        self.daemon.as_mut().expect("ours").launch();
+    }
+
+    /// A name that no other test uses.
+    pub(crate) fn name(&self, what: &str) -> String {
+        format!("{}-{what}{}", self.prefix, self.names.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The small image of this run, pulled if need be.
+    pub(crate) fn image(&self) -> String {
+        self.fixture("busybox")
+    }
+
+    /// An image of the fixture registry, pulled if need be.
+    pub(crate) fn fixture(&self, name: &str) -> String {
+        let reference = registry::reference(name);
+        if !self.try_run(&["image", "inspect", &reference]).ok() {
+            self.run(&["pull", "-q", &reference]);
+        }
+        reference
+    }
+
+    /// The command line, ready for more arguments.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = match self.cli {
+            Cli::Ours => Command::new(BERTH),
+            Cli::Docker => Command::new("docker"),
+        };
+        command.env("DOCKER_HOST", &self.address);
+        command.env("DOCKER_CONFIG", self.config_dir());
+        command.env_remove("DOCKER_CONTEXT").stdin(Stdio::null());
+        command
+    }
+
+    fn config_dir(&self) -> PathBuf {
+        self.daemon.as_ref().map_or_else(std::env::temp_dir, |daemon| daemon.root().to_owned()).join("config")
+    }
+
+    /// Runs to the end and expects success; its standard output, without the last newline.
+    #[track_caller]
+    pub(crate) fn run(&self, args: &[&str]) -> String {
+        let done = self.try_run(args);
+        assert!(done.ok(), "{:?} {args:?} failed with {}:\n{}{}", self.cli, done.code, done.out, done.err);
+        done.out
+    }
+
+    /// Runs to the end, whatever comes of it.
+    pub(crate) fn try_run(&self, args: &[&str]) -> Done {
+        Done::from(self.command().args(args).output().unwrap())
+    }
+
+    /// The same, with `input` on standard input.
+    pub(crate) fn run_with_input(&self, args: &[&str], input: &[u8]) -> Done {
+        let mut command = self.command();
+        let child = command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = child.spawn().unwrap();
+        let mut stdin = child.stdin.take().expect("piped");
+        let input = input.to_owned();
+        let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
+        let output = child.wait_with_output().unwrap();
+        writer.join().unwrap();
+        Done::from(output)
+    }
+
+    /// `inspect -f TEMPLATE NAME`
+    #[track_caller]
+    pub(crate) fn inspect(&self, name: &str, template: &str) -> String {
+        self.run(&["inspect", "-f", template, name])
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let Some(daemon) = &mut self.daemon else { return };
+        if std::thread::panicking() {
+            eprintln!("--- the daemon's log:\n{}", daemon.log());
+        }
+        if daemon.process.is_none() {
+            daemon.launch();
+        }
+        let ids = Command::new(BERTH).args(["-H", &daemon.address(), "ps", "-aq", "--no-trunc"]).output().unwrap();
+        let ids = String::from_utf8_lossy(&ids.stdout).into_owned();
+        for id in ids.lines() {
+            Command::new(BERTH).args(["-H", &daemon.address(), "rm", "-f", id]).output().unwrap();
+        }
+        daemon.signal(rustix::process::Signal::TERM);
+        if !std::thread::panicking() {
+            leftovers::assert_none(daemon.root(), &daemon.bridge(), &ids);
+        }
+    }
+}
+
+/// A command that has ended.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Done {
+    pub(crate) fn ok(&self) -> bool {
+        self.code == 0
+    }
+
+    /// Asserts the exit code and that standard error says `text`.
+    #[track_caller]
+    pub(crate) fn fails_with(&self, code: i32, text: &str) {
+        assert!(
+            self.code == code && self.err.contains(text),
+            "expected exit code {code} and {text:?}, got {}:\n{}{}",
+            self.code,
+            self.out,
+            self.err
+        );
+    }
+}
+
+impl From<Output> for Done {
+    fn from(output: Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        let mut out = text(output.stdout);
+        if out.ends_with('\n') {
+            out.pop();
+        }
+        Self { code: output.status.code().unwrap_or(-1), out, err: text(output.stderr) }
+    }
+}
+
+/// Waits for something that happens by itself, and says what did not.
+#[track_caller]
+pub(crate) fn until(what: &str, limit: Duration, mut happened: impl FnMut() -> bool) {
+    let deadline = Instant::now() + limit;
+    while !happened() {
+        assert!(Instant::now() < deadline, "{what}: not within {limit:?}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

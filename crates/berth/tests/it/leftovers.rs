@@ -1,0 +1,32 @@
+//! What a daemon and its containers may leave behind on the host: nothing.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::host::until;
+
+/// Fails if a mount, link, cgroup or process that belonged to `root`'s daemon is still there.
+///
+/// The kernel takes some things down after the last process is gone, so each is given a moment.
+pub(crate) fn assert_none(root: &Path, bridge: &str, ids: &str) {
+    let root = root.to_str().unwrap();
+    until("no mount is left", Duration::from_secs(5), || !fs::read_to_string("/proc/mounts").unwrap().contains(root));
+    until("no process is left", Duration::from_secs(5), || processes_naming(root).is_empty());
+    until("no bridge is left", Duration::from_secs(5), || !Path::new("/sys/class/net").join(bridge).exists());
+    for id in ids.lines() {
+        until("no cgroup is left", Duration::from_secs(5), || !cgroup_exists(id));
+    }
+}
+
+fn processes_naming(root: &str) -> Vec<String> {
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let command_lines = entries.filter_map(|entry| fs::read_to_string(entry.path().join("cmdline")).ok());
+    command_lines.filter(|line| line.contains(root)).collect()
+}
+
+fn cgroup_exists(id: &str) -> bool {
+    let base = Path::new("/sys/fs/cgroup");
+    let hierarchies = fs::read_dir(base).unwrap().flatten().map(|entry| entry.path());
+    hierarchies.chain([base.to_owned()]).any(|hierarchy| hierarchy.join("berth").join(id).exists())
+}

@@ -1,0 +1,20 @@
+//! What users were promised, tried the way they would try it: real daemons, images, registries and clients.
+//!
+//! A test that bears a row's id (`a101_exit_codes`) is that row's check, and runs twice: with our command line and
+//! with the real `docker`. Set `BERTH_TEST_HOST=unix:///path` to run the rows against another engine, which shows
+//! that the test is right. Start reading at `host.rs`.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where by panicking")]
+
+#[macro_use]
+mod host;
+mod fixtures;
+mod leftovers;
+mod registry;
+mod terminal;
+
+mod concepts;
+mod interaction;
+mod lifecycle;
+mod pull;
+mod run;
