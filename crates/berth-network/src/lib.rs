@@ -13,11 +13,20 @@
 //! for; after that a background thread keeps a few ready, and taking one costs a queue operation and, on the bridge,
 //! one unsynced write to the store. With the stock empty the call waits about a millisecond for a fresh one.
 
+mod bridge;
 mod config;
 mod error;
+mod firewall;
+mod link;
+mod maker;
 mod net;
+mod netlink;
+mod netns;
 mod networks;
+mod ranges;
+mod record;
 mod sandbox;
+mod stock;
 
 pub mod files;
 pub mod resolv;

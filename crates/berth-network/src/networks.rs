@@ -1,24 +1,161 @@
 //! The handle the engine holds: sandboxes out, leases in.
 
+use std::collections::{BTreeSet, HashMap};
 use std::net::Ipv4Addr;
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
-use berth_state::Store;
+use berth_state::{Durability, Store};
 
-use crate::{Endpoint, Error, Ipv4Net, NetworkConfig, Result, Sandbox};
+use crate::bridge::{self, Ready};
+use crate::firewall::watch::Watch;
+use crate::firewall::{self, Firewall};
+use crate::netlink::Socket;
+use crate::netns::Home;
+use crate::record::{LeaseRecord, boot_id};
+use crate::stock::Stock;
+use crate::{Endpoint, Error, Ipv4Net, NetworkConfig, Result, Sandbox, maker, ranges};
 
-/// The networks of one daemon. A cheap clone is the same networks.
+/// How many sandboxes of each kind wait to be taken, once one was.
+const READY_NONE: usize = 2;
+const READY_BRIDGED: usize = 3;
+
+/// Two make sandboxes nearly twice as fast as one; more only queue for the kernel's one lock on links.
+const MAKERS: usize = 2;
+
+/// No sandbox takes that long unless the kernel is stuck.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The networks of one daemon. A cheap clone is the same networks; when the last is dropped the threads end, and what
+/// is on the host stays as it is.
 ///
 /// Everything happens in the network namespace of the thread that called [`Networks::open`].
 #[derive(Debug, Clone)]
 pub struct Networks {
-    inner: Arc<Inner>,
+    handle: Arc<Handle>,
+}
+
+/// Ends the threads when the last [`Networks`] is gone: the threads themselves hold the core only.
+#[derive(Debug)]
+struct Handle {
+    core: Arc<Core>,
+    makers: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What the handle and the makers share.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) store: Store,
+    pub(crate) config: NetworkConfig,
+    pub(crate) home: Home,
+    boot_id: String,
+    state: Mutex<State>,
+    /// A maker may have something to do.
+    pub(crate) wanted: Condvar,
+    /// Somebody who waits may have got something.
+    made: Condvar,
+    /// The bridge, once it stands. Locked ahead of `state` where both are.
+    pub(crate) up: Mutex<Option<Up>>,
+}
+
+/// The bridge and its firewall.
+#[derive(Debug)]
+pub(crate) struct Up {
+    pub(crate) ready: Ready,
+    pub(crate) firewall: Option<Arc<Firewall>>,
+    pub(crate) _watch: Option<Watch>,
 }
 
 #[derive(Debug)]
-struct Inner {
-    _store: Store,
-    _config: NetworkConfig,
+pub(crate) struct State {
+    pub(crate) none: Stock<Sandbox>,
+    pub(crate) bridged: Stock<(Sandbox, Endpoint)>,
+    /// Who has which address.
+    pub(crate) leases: HashMap<String, Ipv4Addr>,
+    /// Every address that is not free: leased, in stock, being made.
+    pub(crate) held: BTreeSet<Ipv4Addr>,
+    /// The bridge's, once it is chosen.
+    pub(crate) address: Option<Ipv4Net>,
+    /// What is wrong with the firewall for good.
+    pub(crate) warning: Option<String>,
+    /// Why no maker works.
+    broken: Option<String>,
+    pub(crate) down: bool,
+}
+
+impl Core {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts what was made where it belongs and tells those who wait.
+    pub(crate) fn settle_job(&self, put: impl FnOnce(&mut State) -> Option<Error>) {
+        let failed = put(&mut self.lock());
+        self.made.notify_all();
+        if let Some(error) = failed {
+            tracing::warn!(%error, "preparing a sandbox");
+        }
+    }
+
+    pub(crate) fn fail(&self, error: &Error) {
+        self.lock().broken = Some(error.to_string());
+        self.made.notify_all();
+    }
+
+    /// The bridge is gone, and with it the links of what was prepared on it.
+    pub(crate) fn forget_bridge(&self) {
+        tracing::warn!(bridge = self.config.bridge, "the bridge was removed by somebody: making it again");
+        *self.up.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let mut state = self.lock();
+        for (_, endpoint) in state.bridged.drain() {
+            state.held.remove(&endpoint.address);
+        }
+    }
+
+    /// Takes one from the stock, or waits for one to be made.
+    fn take<T>(&self, stock: impl Fn(&mut State) -> &mut Stock<T>, keep: usize) -> Result<T> {
+        let until = Instant::now() + PATIENCE;
+        let mut state = self.lock();
+        if state.down {
+            return Err(Error::ShutDown);
+        }
+        stock(&mut state).keep(keep);
+        let mut taken = stock(&mut state).take();
+        self.wanted.notify_one();
+        if taken.is_none() {
+            stock(&mut state).begin_waiting();
+            // Both makers may have something to do now: one for us, one for the stock.
+            self.wanted.notify_all();
+            while taken.is_none() && !state.down && state.broken.is_none() && Instant::now() < until {
+                state = self.made.wait_timeout(state, PATIENCE).unwrap_or_else(PoisonError::into_inner).0;
+                taken = stock(&mut state).take();
+            }
+            stock(&mut state).end_waiting();
+        }
+        match (taken, &state.broken) {
+            (Some(result), _) => result,
+            (None, Some(reason)) => Err(Error::Background(reason.clone())),
+            (None, None) if state.down => Err(Error::ShutDown),
+            (None, None) => Err(Error::TimedOut { seconds: PATIENCE.as_secs() }),
+        }
+    }
+
+    /// A socket that speaks with the namespace of [`Networks::open`], whoever calls.
+    fn at_home<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().name("net-host".into()).spawn_scoped(scope, || {
+                self.home.enter().map_err(|source| Error::Namespace { doing: "entering", source })?;
+                work()
+            });
+            let thread = thread.map_err(|source| Error::Thread { source })?;
+            thread.join().unwrap_or_else(|_| Err(Error::Background("a thread of the network panicked".into())))
+        })
+    }
+}
+
+fn route_socket() -> Result<Socket> {
+    Socket::route().map_err(|source| Error::Link { doing: "opening a socket for", object: "links".into(), source })
 }
 
 /// The default bridge network, for `inspect` and `info`.
@@ -43,7 +180,31 @@ impl Networks {
     /// # Errors
     /// A configuration that cannot be, or an unreadable store.
     pub fn open(store: &Store, config: NetworkConfig) -> Result<Self> {
-        Ok(Self { inner: Arc::new(Inner { _store: store.clone(), _config: config }) })
+        bridge::check_name(&config.bridge)?;
+        ranges::check_bip(&config)?;
+        let boot_id = boot_id();
+        let leases = read_leases(store, &boot_id)?;
+        let state = State {
+            none: Stock::new(),
+            bridged: Stock::new(),
+            held: leases.values().copied().collect(),
+            leases,
+            address: None,
+            warning: None,
+            broken: None,
+            down: false,
+        };
+        let core = Core {
+            store: store.clone(),
+            config,
+            home: Home::here()?,
+            boot_id,
+            state: Mutex::new(state),
+            wanted: Condvar::new(),
+            made: Condvar::new(),
+            up: Mutex::new(None),
+        };
+        Ok(Self { handle: Arc::new(Handle { core: Arc::new(core), makers: Mutex::default() }) })
     }
 
     /// Drops the leases of containers that do not run (any more) and keeps the others; to be called once before the
@@ -52,7 +213,24 @@ impl Networks {
     /// # Errors
     /// When the store cannot be written.
     pub fn reconcile(&self, running: &[String]) -> Result<()> {
-        let _ = running;
+        let core = &self.handle.core;
+        let stale: Vec<String> = {
+            let state = core.lock();
+            state.leases.keys().filter(|id| !running.contains(id)).cloned().collect()
+        };
+        if stale.is_empty() {
+            return Ok(());
+        }
+        let gone = stale.clone();
+        core.store.write(Durability::Relaxed, move |tx| {
+            gone.iter().try_for_each(|id| tx.delete::<LeaseRecord>(id).map(drop))
+        })?;
+        let mut state = core.lock();
+        for id in stale {
+            if let Some(address) = state.leases.remove(&id) {
+                state.held.remove(&address);
+            }
+        }
         Ok(())
     }
 
@@ -61,7 +239,21 @@ impl Networks {
     /// Namespaces without a network need nothing of the host and are prepared at once. The bridge, its table and its
     /// sandboxes are prepared only where the bridge was used before (leases, or an interface of its name); otherwise
     /// the first [`Self::sandbox_bridge`] makes them.
-    pub fn prepare(&self) {}
+    pub fn prepare(&self) {
+        let core = &self.handle.core;
+        let used = !core.lock().leases.is_empty()
+            || core.at_home(|| Ok(bridge::stands(&mut route_socket()?, &core.config.bridge))).unwrap_or(false);
+        let mut state = core.lock();
+        state.none.keep(READY_NONE);
+        if used {
+            state.bridged.keep(READY_BRIDGED);
+        }
+        drop(state);
+        if let Err(error) = self.start_makers() {
+            tracing::warn!(%error, "preparing sandboxes");
+        }
+        core.wanted.notify_all();
+    }
 
     /// A namespace with a loopback device only (`--network none`). Takes microseconds from the stock; blocks for
     /// about a millisecond where that is empty.
@@ -69,7 +261,8 @@ impl Networks {
     /// # Errors
     /// When the kernel makes no namespace.
     pub fn sandbox_none(&self) -> Result<Sandbox> {
-        Err(Error::ShutDown)
+        self.start_makers()?;
+        self.handle.core.take(|state| &mut state.none, READY_NONE)
     }
 
     /// A namespace on the default bridge, with an address leased to `container_id` until [`Self::release`].
@@ -80,15 +273,31 @@ impl Networks {
     /// # Errors
     /// [`Error::Exhausted`], a bridge that cannot be made, a container that has an address already.
     pub fn sandbox_bridge(&self, container_id: &str) -> Result<(Sandbox, Endpoint)> {
-        let _ = container_id;
-        Err(Error::ShutDown)
+        let core = &self.handle.core;
+        if let Some(&address) = core.lock().leases.get(container_id) {
+            return Err(Error::AlreadyAttached { container: container_id.to_owned(), address });
+        }
+        self.start_makers()?;
+        let (sandbox, endpoint) = core.take(|state| &mut state.bridged, READY_BRIDGED)?;
+        let address = endpoint.address;
+        core.lock().leases.insert(container_id.to_owned(), address);
+        let record = LeaseRecord { address, boot_id: core.boot_id.clone() };
+        let id = container_id.to_owned();
+        if let Err(error) = core.store.write(Durability::Relaxed, move |tx| tx.put(&id, &record)) {
+            self.forget_lease(container_id);
+            return Err(error.into());
+        }
+        Ok((sandbox, endpoint))
     }
 
     /// The endpoint leased to a container, for `inspect`. Does not block.
     #[must_use]
     pub fn endpoint(&self, container_id: &str) -> Option<Endpoint> {
-        let _ = container_id;
-        None
+        let core = &self.handle.core;
+        let address = *core.lock().leases.get(container_id)?;
+        let bridge = self.bridge().ok()?;
+        let net = Ipv4Net::new(bridge.gateway, bridge.subnet.prefix_len())?;
+        Some(Endpoint::new(net, bridge.mtu, address))
     }
 
     /// Gives the container's address back, when it has exited or was not started after all. Nothing happens for a
@@ -98,7 +307,13 @@ impl Networks {
     /// # Errors
     /// When the store cannot be written; the lease stays.
     pub fn release(&self, container_id: &str) -> Result<()> {
-        let _ = container_id;
+        let core = &self.handle.core;
+        if !core.lock().leases.contains_key(container_id) {
+            return Ok(());
+        }
+        let id = container_id.to_owned();
+        core.store.write(Durability::Relaxed, move |tx| tx.delete::<LeaseRecord>(&id).map(drop))?;
+        self.forget_lease(container_id);
         Ok(())
     }
 
@@ -108,14 +323,39 @@ impl Networks {
     /// # Errors
     /// When no range is free or the store cannot be written.
     pub fn bridge(&self) -> Result<Bridge> {
-        Err(Error::ShutDown)
+        let core = &self.handle.core;
+        let known = core.lock().address;
+        let address = match known {
+            Some(address) => address,
+            None => {
+                // One at a time chooses, be it for a look or for the bridge itself.
+                let up = core.up.lock().unwrap_or_else(PoisonError::into_inner);
+                let address = core.at_home(|| core.range(&mut route_socket()?))?;
+                drop(up);
+                address
+            }
+        };
+        Ok(Bridge {
+            name: core.config.bridge.clone(),
+            subnet: address.subnet(),
+            gateway: address.address(),
+            mtu: core.config.mtu,
+            masquerade: core.config.ip_masq,
+        })
     }
 
     /// What users should know, one sentence each, for `info`: no nftables in this kernel, a firewall of others that
     /// drops what containers send. Does not block.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        Vec::new()
+        let core = &self.handle.core;
+        let firewall = match core.up.try_lock() {
+            Ok(up) => up.as_ref().and_then(|up| up.firewall.clone()),
+            Err(_) => None,
+        };
+        let mut warnings = firewall.map(|firewall| firewall.warnings()).unwrap_or_default();
+        warnings.extend(core.lock().warning.clone());
+        warnings
     }
 
     /// Stops the background threads and drops the stock. Where no container has a lease, the bridge (if it is ours),
@@ -125,7 +365,80 @@ impl Networks {
     /// # Errors
     /// The first thing that could not be removed; the rest is tried all the same.
     pub fn shutdown(&self) -> Result<()> {
-        let _ = &self.inner;
+        let core = &self.handle.core;
+        self.handle.stop();
+        let up = core.up.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // Ends the watch first: it would put back what is taken away here.
+        drop(up);
+        let mut state = core.lock();
+        drop((state.none.drain(), state.bridged.drain()));
+        let in_use = !state.leases.is_empty();
+        drop(state);
+        if in_use {
+            return Ok(());
+        }
+        core.at_home(|| {
+            let mut host = route_socket()?;
+            if !bridge::stands(&mut host, &core.config.bridge) && core.lock().address.is_none() {
+                return Ok(());
+            }
+            let rules = if core.config.firewall { firewall::remove(&core.config.bridge) } else { Ok(()) };
+            rules.and(bridge::take_down(&mut host, &core.config.bridge))
+        })
+    }
+
+    fn forget_lease(&self, container_id: &str) {
+        let core = &self.handle.core;
+        let mut state = core.lock();
+        if let Some(address) = state.leases.remove(container_id) {
+            state.held.remove(&address);
+        }
+        state.bridged.retry();
+        drop(state);
+        core.wanted.notify_one();
+    }
+
+    fn start_makers(&self) -> Result<()> {
+        let mut makers = self.handle.makers.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.handle.core.lock().down {
+            return Err(Error::ShutDown);
+        }
+        while makers.len() < MAKERS {
+            let core = Arc::clone(&self.handle.core);
+            let thread = std::thread::Builder::new().name("net-maker".into()).spawn(move || maker::work(&core));
+            makers.push(thread.map_err(|source| Error::Thread { source })?);
+        }
         Ok(())
     }
+}
+
+impl Handle {
+    /// Ends the makers; what they are at is finished and dropped.
+    fn stop(&self) {
+        self.core.lock().down = true;
+        self.core.wanted.notify_all();
+        self.core.made.notify_all();
+        let makers = std::mem::take(&mut *self.makers.lock().unwrap_or_else(PoisonError::into_inner));
+        for maker in makers {
+            drop(maker.join());
+        }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The leases of this boot; those of an earlier one are forgotten.
+fn read_leases(store: &Store, boot_id: &str) -> Result<HashMap<String, Ipv4Addr>> {
+    let (kept, stale): (Vec<_>, Vec<_>) =
+        store.read(|r| r.list::<LeaseRecord>())?.into_iter().partition(|(_, lease)| lease.boot_id == boot_id);
+    if !stale.is_empty() {
+        store.write(Durability::Relaxed, move |tx| {
+            stale.iter().try_for_each(|(id, _)| tx.delete::<LeaseRecord>(id).map(drop))
+        })?;
+    }
+    Ok(kept.into_iter().map(|(id, lease)| (id, lease.address)).collect())
 }

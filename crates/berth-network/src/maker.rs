@@ -1,0 +1,224 @@
+//! The threads that make sandboxes: for those who wait first, for the stock then.
+//!
+//! A maker steps into each namespace it makes and back again, so it must be a thread of its own: a thread of somebody
+//! else's that failed to return would do its next work in the wrong network.
+
+use std::net::Ipv4Addr;
+use std::os::fd::AsFd;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::bridge::{self, Ready, Survey};
+use crate::firewall::watch::Watch;
+use crate::firewall::{self, Firewall, Installed};
+use crate::link::{self, Veth};
+use crate::netlink::Socket;
+use crate::netns::{self, Fresh};
+use crate::networks::{Core, Up};
+use crate::sandbox::host_interface;
+use crate::stock::Need;
+use crate::{Endpoint, Error, Ipv4Net, Mac, Result, Sandbox, ranges};
+
+/// How long it is waited for links that are still going, where no other address is free.
+const LINGER: Duration = Duration::from_secs(2);
+
+enum Job {
+    None,
+    Bridged,
+}
+
+/// Works until the networks are shut down.
+pub(crate) fn work(core: &Arc<Core>) {
+    if let Err(source) = core.home.enter() {
+        core.fail(&Error::Namespace { doing: "entering", source });
+        return;
+    }
+    let mut host = None;
+    while let Some(job) = next(core) {
+        match job {
+            Job::None => {
+                let made = sandbox_none(core);
+                let left_astray = matches!(made, Err(Error::Namespace { doing: "leaving", .. }));
+                core.settle_job(|state| state.none.made(made));
+                if left_astray {
+                    return;
+                }
+            }
+            Job::Bridged => {
+                let made = sandbox_bridged(core, &mut host);
+                core.settle_job(|state| state.bridged.made(made));
+            }
+        }
+    }
+}
+
+/// Waits for something to do; `None`: it is over.
+fn next(core: &Core) -> Option<Job> {
+    let mut state = core.lock();
+    loop {
+        if state.down {
+            return None;
+        }
+        for need in [Need::Urgent, Need::Stock] {
+            if state.bridged.needs() == need {
+                state.bridged.begin_making();
+                return Some(Job::Bridged);
+            }
+            if state.none.needs() == need {
+                state.none.begin_making();
+                return Some(Job::None);
+            }
+        }
+        state = core.wanted.wait(state).unwrap_or_else(PoisonError::into_inner);
+    }
+}
+
+fn sandbox_none(core: &Core) -> Result<Sandbox> {
+    let Fresh { netns, mut inside } = netns::make(&core.home)?;
+    link::lo_up(&mut inside).map_err(|source| inside_failed("lo", source))?;
+    Ok(Sandbox { netns })
+}
+
+fn inside_failed(object: &str, source: std::io::Error) -> Error {
+    Error::Link { doing: "bringing up", object: format!("{object} in a new namespace"), source }
+}
+
+fn sandbox_bridged(core: &Core, host: &mut Option<Socket>) -> Result<(Sandbox, Endpoint)> {
+    let host = match host {
+        Some(socket) => socket,
+        None => host.insert(route_socket()?),
+    };
+    let ready = bridge_up(core)?;
+    let fresh = netns::make(&core.home)?;
+    match plug(core, host, ready, fresh) {
+        // The bridge was removed behind our back: what hangs in the stock is dead, a new bridge is needed.
+        Err(Error::Link { .. }) if !core.bridge_is(ready.index, host) => {
+            core.forget_bridge();
+            let ready = bridge_up(core)?;
+            plug(core, host, ready, netns::make(&core.home)?)
+        }
+        other => other,
+    }
+}
+
+/// Gives the namespace a leg on the bridge.
+fn plug(core: &Core, host: &mut Socket, ready: Ready, fresh: Fresh) -> Result<(Sandbox, Endpoint)> {
+    let Fresh { netns, mut inside } = fresh;
+    let address = claim(core, ready.address, |address| {
+        let veth = Veth {
+            host: &host_interface(address),
+            bridge: ready.index,
+            netns: netns.as_fd(),
+            mac: Mac::of(address),
+            mtu: core.config.mtu,
+        };
+        link::add_veth(host, &veth)
+    })?;
+    let endpoint = Endpoint::new(ready.address, core.config.mtu, address);
+    let own = Ipv4Net::new(address, endpoint.prefix_len).expect("the bridge's own prefix length");
+    match link::configure(&mut inside, own, endpoint.gateway) {
+        Ok(()) => Ok((Sandbox { netns }, endpoint)),
+        Err(source) => {
+            core.lock().held.remove(&address);
+            Err(inside_failed("eth0", source))
+        }
+    }
+}
+
+/// The lowest address that nobody holds and whose link, from an earlier use, is gone: the kernel tells by refusing the
+/// link's name.
+fn claim(core: &Core, net: Ipv4Net, mut try_link: impl FnMut(Ipv4Addr) -> std::io::Result<()>) -> Result<Ipv4Addr> {
+    let mut lingering: Vec<Ipv4Addr> = Vec::new();
+    let until = Instant::now() + LINGER;
+    loop {
+        let candidate = {
+            let mut state = core.lock();
+            let free = ranges::free(net, &state.held).find(|address| !lingering.contains(address));
+            if let Some(address) = free {
+                state.held.insert(address);
+            }
+            free
+        };
+        let Some(address) = candidate else {
+            if lingering.is_empty() || Instant::now() > until {
+                return Err(Error::Exhausted { subnet: net.subnet(), capacity: ranges::capacity(net) });
+            }
+            std::thread::sleep(Duration::from_millis(5));
+            lingering.clear();
+            continue;
+        };
+        let Err(source) = try_link(address) else { return Ok(address) };
+        core.lock().held.remove(&address);
+        if source.kind() != std::io::ErrorKind::AlreadyExists {
+            return Err(Error::Link { doing: "making the link", object: host_interface(address), source });
+        }
+        lingering.push(address);
+    }
+}
+
+/// The bridge, made with all that belongs to it where it does not stand yet. Others wait for the first.
+fn bridge_up(core: &Core) -> Result<Ready> {
+    let mut up = core.up.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(up) = &*up {
+        return Ok(up.ready);
+    }
+    let mut host = route_socket()?;
+    let range = core.range(&mut host)?;
+    let ready = bridge::bring_up(&mut host, &core.config, range)?;
+    let (firewall, watch) = install(core, range)?;
+    *up = Some(Up { ready, firewall, _watch: watch });
+    Ok(ready)
+}
+
+type Guard = (Option<Arc<Firewall>>, Option<Watch>);
+
+fn install(core: &Core, range: Ipv4Net) -> Result<Guard> {
+    if !core.config.firewall {
+        return Ok((None, None));
+    }
+    let plan =
+        firewall::Plan { bridge: core.config.bridge.clone(), subnet: range.subnet(), masquerade: core.config.ip_masq };
+    match Firewall::install(plan)? {
+        Installed::Yes(firewall) => {
+            let firewall = Arc::new(firewall);
+            let watch = Watch::start(Arc::clone(&firewall))?;
+            Ok((Some(firewall), Some(watch)))
+        }
+        Installed::Unsupported(warning) => {
+            tracing::warn!("{warning}");
+            core.lock().warning = Some(warning);
+            Ok((None, None))
+        }
+    }
+}
+
+fn route_socket() -> Result<Socket> {
+    Socket::route().map_err(|source| Error::Link { doing: "opening a socket for", object: "links".into(), source })
+}
+
+impl Core {
+    /// The bridge's address: remembered, or chosen and recorded now.
+    pub(crate) fn range(&self, host: &mut Socket) -> Result<Ipv4Net> {
+        use berth_state::Durability;
+
+        use crate::record::RangeRecord;
+
+        let leased = !self.lock().leases.is_empty();
+        let recorded = self.store.read(|r| r.get::<RangeRecord>(RangeRecord::KEY))?;
+        let survey = Survey::take(host, &self.config.bridge)?;
+        let record = survey.choose(&self.config, recorded.as_ref(), leased)?;
+        let address = record.address;
+        if self.config.bip.is_some_and(|bip| bip != address) {
+            tracing::warn!(%address, "containers still hold addresses: --bip takes effect when none runs");
+        }
+        if recorded.as_ref() != Some(&record) {
+            self.store.write(Durability::Relaxed, move |tx| tx.put(RangeRecord::KEY, &record))?;
+        }
+        self.lock().address = Some(address);
+        Ok(address)
+    }
+
+    fn bridge_is(&self, index: u32, host: &mut Socket) -> bool {
+        link::find(host, &self.config.bridge).ok().flatten().is_some_and(|link| link.index == index)
+    }
+}
