@@ -1,1 +1,30 @@
-//! Images: layers, snapshots, pulling and unpacking, names.
+//! Images: pulling and unpacking, names, layers, and the root file systems made of them.
+//!
+//! It owns what lies under `content/` and `layers/` of the data root, and the records that say what of it is in use.
+//! A file there that no record knows is garbage. It does not know containers, except that one of them holds an image
+//! ([`ImageStore::hold_in`]).
+//!
+//! Start reading at [`ImageStore`]; a pull is `pull/`, what makes a directory of a layer is `archive/` and `unpack/`,
+//! and [`snapshot`] mounts the result.
+
+mod delete;
+mod error;
+mod event;
+mod image;
+mod layers;
+mod pull;
+mod record;
+mod resolve;
+pub mod snapshot;
+mod store;
+
+pub use delete::{DeleteOptions, Deleted};
+pub use error::{Error, ErrorKind};
+pub use event::{LayerPhase, PullEvent};
+pub use image::Image;
+pub use store::{ImageStore, PullConfig, Pulled};
+
+pub use berth_distribution::Credentials;
+
+/// What the store's calls give back.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,92 @@
+//! What lies on disk about images: one record a name, an image, a layer, a hold.
+//!
+//! Keys: a name's is the whole reference (`docker.io/library/busybox:latest`, `…@sha256:…`); an image's its id; a
+//! layer's its chain id; a hold's `<image id>/<container id>`.
+
+use berth_oci::{ChainId, Descriptor, DiffId, Digest, ImageConfig, ImageId};
+use berth_state::{Reader, Record};
+use serde::{Deserialize, Serialize};
+
+/// What a name stands for.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct NameRecord {
+    pub(crate) image: ImageId,
+}
+
+impl Record for NameRecord {
+    const KIND: &'static str = "image-name";
+    const VERSION: u32 = 1;
+}
+
+/// An image. Its configuration is kept parsed, so that starting a container opens no blob.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ImageRecord {
+    pub(crate) config: ImageConfig,
+    /// The manifest it came by; the configuration blob is named there.
+    pub(crate) manifest: Descriptor,
+    pub(crate) config_blob: Digest,
+    /// The manifest list it was chosen from.
+    pub(crate) index: Option<Descriptor>,
+    /// The compressed layers of that manifest.
+    pub(crate) blobs: Vec<Digest>,
+    /// Bottom first.
+    pub(crate) layers: Vec<ChainId>,
+    pub(crate) size: u64,
+    pub(crate) tagged_at: i64,
+}
+
+impl Record for ImageRecord {
+    const KIND: &'static str = "image";
+    const VERSION: u32 = 1;
+}
+
+impl ImageRecord {
+    /// Every blob it needs. Layers found unpacked already may be named here and have no blob.
+    pub(crate) fn blobs(&self) -> impl Iterator<Item = &Digest> {
+        [&self.manifest.digest, &self.config_blob]
+            .into_iter()
+            .chain(self.index.as_ref().map(|i| &i.digest))
+            .chain(&self.blobs)
+    }
+}
+
+/// A layer that is unpacked at `layers/<chain id>/diff`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct LayerRecord {
+    pub(crate) diff_id: DiffId,
+    pub(crate) parent: Option<ChainId>,
+    /// The compressed form it came in.
+    pub(crate) blob: Descriptor,
+    /// Bytes of its files.
+    pub(crate) size: u64,
+    /// Seconds since 1970.
+    pub(crate) created_at: i64,
+}
+
+impl Record for LayerRecord {
+    const KIND: &'static str = "layer";
+    const VERSION: u32 = 1;
+}
+
+/// A container's claim on its image.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct HoldRecord {
+    pub(crate) container: String,
+    /// The image's layers, bottom first: they outlive an image that is deleted by force.
+    pub(crate) layers: Vec<ChainId>,
+}
+
+impl Record for HoldRecord {
+    const KIND: &'static str = "image-hold";
+    const VERSION: u32 = 1;
+}
+
+pub(crate) fn hold_key(image: &ImageId, container: &str) -> String {
+    format!("{image}/{container}")
+}
+
+/// The containers that hold an image.
+pub(crate) fn holders(reader: &Reader<'_>, image: &ImageId) -> berth_state::Result<Vec<String>> {
+    let holds = reader.list_prefix::<HoldRecord>(&format!("{image}/"))?;
+    Ok(holds.into_iter().map(|(_, hold)| hold.container).collect())
+}

@@ -1,0 +1,192 @@
+//! A container's root file system: an overlay of an image's layers and a writable directory, as a detached mount.
+//!
+//! Nothing here appears in the host's mount table: the mount lives as long as the descriptor, or the container whose
+//! mount namespace it is attached to.
+
+use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::Errno;
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_fd, fsconfig_set_flag,
+    fsconfig_set_string, fsmount, fsopen,
+};
+
+use crate::{Error, Result};
+
+/// Where a container writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Writable {
+    /// What the container has changed, in overlay's form.
+    pub upper: PathBuf,
+    /// Overlay's own; on the same file system.
+    pub work: PathBuf,
+}
+
+impl Writable {
+    /// Makes `upper` and `work` within `directory`, which exists (the container's).
+    ///
+    /// # Errors
+    /// When they cannot be made, or are there.
+    pub fn create(directory: &Path) -> Result<Self> {
+        let writable = Self::at(directory);
+        for path in [&writable.upper, &writable.work] {
+            fs::create_dir(path).map_err(Error::file("making", path))?;
+        }
+        // The root of a container is everybody's to look at, whatever the daemon's umask.
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(&writable.upper, open).map_err(Error::file("opening up", &writable.upper))?;
+        Ok(writable)
+    }
+
+    /// Those that were made within `directory`.
+    #[must_use]
+    pub fn at(directory: &Path) -> Self {
+        Self { upper: directory.join("upper"), work: directory.join("work") }
+    }
+
+    /// Lets it be mounted again after it was mounted `volatile`. Right after a container's exit; after a loss of
+    /// power the upper directory may be anything, and the kernel's refusal is right.
+    ///
+    /// # Errors
+    /// When the mark cannot be removed.
+    pub fn forgive_volatile(&self) -> Result<()> {
+        let mark = self.work.join("work/incompat");
+        match fs::remove_dir_all(&mark) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::file("removing", &mark)(e)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Mounts an overlay that is attached nowhere.
+///
+/// `lowers`: topmost first. `volatile`: what is written need not survive a loss of power, and unmounting does not
+/// flush the host's file system. `readonly` makes the mount itself read-only.
+///
+/// # Errors
+/// Which directory or step the kernel refused, and why.
+pub fn mount_overlay(lowers: &[PathBuf], upper: &Path, work: &Path, volatile: bool, readonly: bool) -> Result<OwnedFd> {
+    let failed = |step: &'static str| move |e: Errno| Error::file(step, upper)(e);
+    let overlay = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).map_err(failed("opening overlay for"))?;
+    let set = |key: &str, value: &str| fsconfig_set_string(overlay.as_fd(), key, value);
+    let mut layers = Layers { overlay: &overlay, opened: Vec::with_capacity(lowers.len() + 2) };
+    layers.lower(lowers)?;
+    layers.one("upperdir", upper)?;
+    layers.one("workdir", work)?;
+    // As Docker's overlay2: hard links need no index, and what is copied up is whole.
+    set("index", "off").map_err(failed("configuring overlay (index) for"))?;
+    set("metacopy", "off").map_err(failed("configuring overlay (metacopy) for"))?;
+    if volatile {
+        fsconfig_set_flag(overlay.as_fd(), "volatile").map_err(failed("configuring overlay (volatile) for"))?;
+    }
+    fsconfig_create(overlay.as_fd()).map_err(failed("mounting the overlay at"))?;
+    let attributes = if readonly { MountAttrFlags::MOUNT_ATTR_RDONLY } else { MountAttrFlags::empty() };
+    fsmount(overlay.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes).map_err(failed("mounting the overlay at"))
+}
+
+/// The directories of one overlay, given to the kernel in whatever way it takes.
+///
+/// A parameter's text may have 255 bytes only, so directories are handed over as descriptors (Linux 6.13), or else
+/// as `/proc/self/fd/N`.
+struct Layers<'a> {
+    overlay: &'a OwnedFd,
+    opened: Vec<OwnedFd>,
+}
+
+impl Layers<'_> {
+    /// Layer by layer (Linux 6.7), or else as one list, which is then short: 14 layers or so.
+    fn lower(&mut self, lowers: &[PathBuf]) -> Result<()> {
+        let mut single = String::new();
+        for (n, path) in lowers.iter().enumerate() {
+            let appended = if single.is_empty() { self.append("lowerdir+", path) } else { Err(Errno::INVAL) };
+            match appended {
+                Ok(()) => {}
+                Err(Errno::INVAL) if n == 0 || !single.is_empty() => {
+                    let colon = if single.is_empty() { "" } else { ":" };
+                    single.push_str(colon);
+                    single.push_str(&self.link(path).map_err(Error::file("opening the layer", path))?);
+                }
+                Err(e) => return Err(Error::file("adding the layer", path)(e)),
+            }
+        }
+        if single.is_empty() {
+            return Ok(());
+        }
+        fsconfig_set_string(self.overlay.as_fd(), "lowerdir", single.as_str())
+            .map_err(Error::file("adding the layers below", &lowers[0]))
+    }
+
+    fn one(&mut self, key: &'static str, path: &Path) -> Result<()> {
+        self.append(key, path).map_err(Error::file("adding the directory", path))
+    }
+
+    fn append(&mut self, key: &str, path: &Path) -> std::result::Result<(), Errno> {
+        let directory = open(path)?;
+        let set = match fsconfig_set_fd(self.overlay.as_fd(), key, directory.as_fd()) {
+            Err(Errno::INVAL) => fsconfig_set_string(self.overlay.as_fd(), key, proc_path(&directory).as_str()),
+            set => set,
+        };
+        self.opened.push(directory);
+        set
+    }
+
+    fn link(&mut self, path: &Path) -> std::result::Result<String, Errno> {
+        let directory = open(path)?;
+        let link = proc_path(&directory);
+        self.opened.push(directory);
+        Ok(link)
+    }
+}
+
+fn open(path: &Path) -> std::result::Result<OwnedFd, Errno> {
+    openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+}
+
+fn proc_path(directory: &OwnedFd) -> String {
+    use std::os::fd::AsRawFd;
+    format!("/proc/self/fd/{}", directory.as_raw_fd())
+}
+
+/// Takes a directory (a container's, say) out of sight by one rename into `trash`, on the same file system, and
+/// removes it off the caller's path.
+///
+/// # Errors
+/// When it cannot be renamed; one that is not there is gone.
+pub fn discard(directory: &Path, trash: &Path) -> Result<()> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    fs::create_dir_all(trash).map_err(Error::file("making", trash))?;
+    let name = format!("{}-d{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    match fs::rename(directory, trash.join(name)) {
+        Ok(()) => remove_in_background(trash.to_owned()),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+        Err(e) => return Err(Error::file("removing", directory)(e)),
+    }
+    Ok(())
+}
+
+/// Empties a trash directory on a thread of its own. What cannot be removed stays for the next time.
+pub fn remove_in_background(trash: PathBuf) {
+    let empty = move || {
+        for entry in fs::read_dir(&trash).into_iter().flatten().flatten() {
+            let path = entry.path();
+            // Two sweepers may meet in one trash: what is gone is gone.
+            let removed = match entry.file_type() {
+                Ok(kind) if kind.is_dir() => fs::remove_dir_all(&path),
+                _ => fs::remove_file(&path),
+            };
+            if let Err(error) = removed
+                && error.kind() != std::io::ErrorKind::NotFound
+            {
+                tracing::warn!(path = %path.display(), %error, "the trash could not be emptied");
+            }
+        }
+    };
+    let spawned = std::thread::Builder::new().name("trash".into()).stack_size(256 * 1024).spawn(empty);
+    if let Err(error) = spawned {
+        tracing::warn!(%error, "no thread for emptying the trash");
+    }
+}

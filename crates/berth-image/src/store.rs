@@ -1,0 +1,331 @@
+//! The image store: what is here, under which names, and who needs it.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use berth_distribution::Credentials;
+use berth_oci::{ChainId, Digest, ImageId, Platform, Reference};
+use berth_state::{Durability, Transaction};
+
+use crate::delete::{self, DeleteOptions, Deleted};
+use crate::layers::Layers;
+use crate::pull::{self, Transfers};
+use crate::record::{HoldRecord, ImageRecord, LayerRecord, hold_key};
+use crate::resolve::{parse_key, resolve};
+use crate::{Error, Image, PullEvent, Result};
+
+/// How images are pulled.
+#[derive(Debug, Clone)]
+pub struct PullConfig {
+    /// How registries are reached: mirrors, insecure registries.
+    pub registries: berth_distribution::Config,
+    /// How many layers come in at once, over all pulls (Docker: 3).
+    pub max_concurrent_downloads: usize,
+    /// Images that are not asked of a registry but of an archive (an OCI layout as a tar) in memory.
+    pub embedded: Vec<(Reference, &'static [u8])>,
+}
+
+impl Default for PullConfig {
+    fn default() -> Self {
+        Self { registries: berth_distribution::Config::default(), max_concurrent_downloads: 3, embedded: Vec::new() }
+    }
+}
+
+/// What a pull came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pulled {
+    /// The image.
+    pub id: ImageId,
+    /// What the name stands for at its source: a manifest or a manifest list.
+    pub digest: Digest,
+    /// The name stands for something new.
+    pub fresh: bool,
+}
+
+/// The image store; cheap to clone, every clone is the same store.
+#[derive(Debug, Clone)]
+pub struct ImageStore {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) state: berth_state::Store,
+    pub(crate) content: berth_content::Store,
+    pub(crate) layers: Layers,
+    pub(crate) registries: berth_distribution::Client,
+    pub(crate) transfers: Transfers,
+    pub(crate) embedded: Vec<(Reference, &'static [u8])>,
+    /// What running pulls need. Locked while anything is deleted, and while a pull looks whether something is here:
+    /// so what a pull has found cannot go before its image is recorded.
+    leases: Mutex<Leases>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Leases {
+    layers: HashMap<ChainId, usize>,
+    blobs: HashMap<Digest, usize>,
+}
+
+/// A running pull's claim on layers and blobs; dropped when the image is recorded, or given up.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    inner: Arc<Inner>,
+    layers: Vec<ChainId>,
+    blobs: Vec<Digest>,
+}
+
+impl ImageStore {
+    /// Opens what is under `data_root`, and sweeps what an earlier process left there unrecorded.
+    ///
+    /// # Errors
+    /// When directories or records cannot be read or written.
+    pub fn open(data_root: &Path, state: berth_state::Store, config: PullConfig) -> Result<Self> {
+        let content = berth_content::Store::open(&data_root.join("content"))?;
+        let layers = Layers::open(&data_root.join("layers"))?;
+        let inner = Inner {
+            content,
+            layers,
+            registries: berth_distribution::Client::new(config.registries),
+            transfers: Transfers::new(config.max_concurrent_downloads),
+            embedded: config.embedded,
+            leases: Mutex::default(),
+            state,
+        };
+        inner.sweep()?;
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Brings an image here and gives it its name.
+    ///
+    /// `platform`: the host's where none is given. `progress` is called on the caller's task. Dropping the future
+    /// stops what no other pull waits for.
+    ///
+    /// # Errors
+    /// What the source or the disk said; nothing is visible then but layers that are whole.
+    pub async fn pull(
+        &self,
+        reference: &Reference,
+        platform: Option<Platform>,
+        credentials: Option<Credentials>,
+        progress: &(dyn Fn(PullEvent) + Send + Sync),
+    ) -> Result<Pulled> {
+        pull::pull(&self.inner, reference, platform, credentials, progress).await
+    }
+
+    /// Every tag of a repository, as its registry lists them (for `pull --all-tags`).
+    ///
+    /// # Errors
+    /// What the registry said.
+    pub async fn remote_tags(&self, reference: &Reference, credentials: Option<Credentials>) -> Result<Vec<String>> {
+        pull::remote_tags(&self.inner, reference, credentials).await
+    }
+
+    /// The image that `name` means: a name, a name with a digest, an id or the beginning of one.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchImage`], or what is wrong with the name.
+    pub fn resolve(&self, name: &str) -> Result<Image> {
+        self.inner.state.read(|reader| {
+            let id = resolve(reader, name)?;
+            let record = reader.get::<ImageRecord>(id.as_str())?;
+            let record = record.ok_or_else(|| Error::NoSuchImage(name.to_owned()))?;
+            let names = crate::resolve::names(reader, &id)?;
+            Ok(Image::new(id, record, &names))
+        })
+    }
+
+    /// Every image, newest first.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn list(&self) -> Result<Vec<Image>> {
+        let (records, names) = self.inner.state.read(|reader| {
+            Ok::<_, Error>((reader.list::<ImageRecord>()?, reader.list::<crate::record::NameRecord>()?))
+        })?;
+        let mut by_image: HashMap<ImageId, Vec<Reference>> = HashMap::new();
+        for (key, name) in names {
+            by_image.entry(name.image).or_default().push(parse_key(&key)?);
+        }
+        let mut images = Vec::with_capacity(records.len());
+        for (key, record) in records {
+            let id = ImageId::parse(&key).map_err(|e| Error::State(format!("reading the image id {key:?}: {e}")))?;
+            let names = by_image.remove(&id).unwrap_or_default();
+            images.push(Image::new(id, record, &names));
+        }
+        images.sort_by(|a, b| b.created().cmp(a.created()).then_with(|| a.id.cmp(&b.id)));
+        Ok(images)
+    }
+
+    /// Removes a name, and the image with its last one; by id, the image with all its names.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchImage`], or the conflict in Docker's words.
+    pub fn delete(&self, name: &str, options: DeleteOptions) -> Result<Vec<Deleted>> {
+        let (name, inner) = (name.to_owned(), self.inner.clone());
+        let leases = self.inner.leases();
+        let (layers, blobs) = leases.snapshot();
+        let outcome = inner.state.try_write(Durability::Synced, move |tx| {
+            delete::delete(tx, &name, options, &|c| layers.contains(c), &|b| blobs.contains(b))
+        })?;
+        for blob in &outcome.blobs {
+            inner.content.delete(blob)?;
+        }
+        inner.layers.discard(&outcome.layers);
+        drop(leases);
+        tracing::debug!(image = %outcome.image, layers = outcome.layers.len(), "image deleted");
+        Ok(outcome.lines)
+    }
+
+    /// Claims an image for a container, within the transaction that records the container; tells whether the image
+    /// is (still) here.
+    ///
+    /// # Errors
+    /// When the records cannot be read or written.
+    pub fn hold_in(tx: &mut Transaction<'_>, image: &ImageId, container: &str) -> berth_state::Result<bool> {
+        delete::hold(tx, image, container)
+    }
+
+    /// As [`Self::hold_in`], by itself. Relaxed: the container's own record, written after it, takes it to disk.
+    ///
+    /// # Errors
+    /// [`Error::Vanished`], or when the records cannot be written.
+    pub fn hold(&self, image: &ImageId, container: &str) -> Result<()> {
+        let (id, owner) = (image.clone(), container.to_owned());
+        match self.inner.state.write(Durability::Relaxed, move |tx| delete::hold(tx, &id, &owner))? {
+            true => Ok(()),
+            false => Err(Error::Vanished(image.clone())),
+        }
+    }
+
+    /// Takes a container's claim back; layers of an image that was deleted meanwhile go with it.
+    ///
+    /// # Errors
+    /// When the records cannot be written.
+    pub fn release(&self, image: &ImageId, container: &str) -> Result<()> {
+        let (id, owner) = (image.clone(), container.to_owned());
+        let leases = self.inner.leases();
+        let (leased, _) = leases.snapshot();
+        let gone = self
+            .inner
+            .state
+            .try_write(Durability::Relaxed, move |tx| delete::release(tx, &id, &owner, &|c| leased.contains(c)))?;
+        self.inner.layers.discard(&gone);
+        Ok(())
+    }
+
+    /// Takes back the claims of containers that are no more (for the engine's start).
+    ///
+    /// # Errors
+    /// When the records cannot be read or written.
+    pub fn retain_holds(&self, lives: &dyn Fn(&str) -> bool) -> Result<()> {
+        let holds = self.inner.state.read(|reader| reader.list::<HoldRecord>())?;
+        for (key, hold) in holds.into_iter().filter(|(_, hold)| !lives(&hold.container)) {
+            if let Some(image) = key.split('/').next().and_then(|id| ImageId::parse(id).ok()) {
+                self.release(&image, &hold.container)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The directories of an image's root file system, as overlay wants them: topmost first, never none.
+    #[must_use]
+    pub fn root(&self, image: &Image) -> Vec<PathBuf> {
+        self.inner.layers.lowers(&image.layers)
+    }
+
+    /// As [`Self::root`], of the image that a container holds, which may have been deleted by force.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchImage`] if the container holds no such image.
+    pub fn held_root(&self, image: &ImageId, container: &str) -> Result<Vec<PathBuf>> {
+        let hold = self.inner.state.read(|reader| reader.get::<HoldRecord>(&hold_key(image, container)))?;
+        let hold = hold.ok_or_else(|| Error::NoSuchImage(image.to_string()))?;
+        Ok(self.inner.layers.lowers(&hold.layers))
+    }
+}
+
+impl Inner {
+    fn leases(&self) -> MutexGuard<'_, Leases> {
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Claims layers and blobs; they are not deleted while the lease lives.
+    pub(crate) fn lease(self: &Arc<Self>, layers: Vec<ChainId>, blobs: Vec<Digest>) -> Lease {
+        let mut leases = self.leases();
+        for layer in &layers {
+            *leases.layers.entry(layer.clone()).or_default() += 1;
+        }
+        for blob in &blobs {
+            *leases.blobs.entry(blob.clone()).or_default() += 1;
+        }
+        drop(leases);
+        Lease { inner: self.clone(), layers, blobs }
+    }
+
+    /// Removes what no record knows, and layers that no image came to need within a day.
+    fn sweep(&self) -> Result<()> {
+        const PATIENCE: i64 = 24 * 60 * 60;
+        let stale = now() - PATIENCE;
+        let known = self.state.read(|reader| {
+            Ok::<_, Error>((reader.list::<ImageRecord>()?, reader.list::<LayerRecord>()?, reader.list::<HoldRecord>()?))
+        })?;
+        let (images, layers, holds) = known;
+        let mut needed: BTreeSet<&ChainId> = images.iter().flat_map(|(_, image)| &image.layers).collect();
+        needed.extend(holds.iter().flat_map(|(_, hold)| &hold.layers));
+        let mut blobs: BTreeSet<&Digest> = images.iter().flat_map(|(_, image)| image.blobs()).collect();
+        let (mut kept, mut forgotten) = (BTreeSet::new(), Vec::new());
+        for (key, record) in &layers {
+            let unneeded = ChainId::parse(key).is_ok_and(|chain| !needed.contains(&chain));
+            if unneeded && record.created_at < stale {
+                forgotten.push(key.clone());
+                continue;
+            }
+            kept.insert(key.as_str());
+            blobs.insert(&record.blob.digest);
+        }
+        if !forgotten.is_empty() {
+            self.state.write(Durability::Relaxed, move |tx| {
+                forgotten.iter().try_for_each(|key| tx.delete::<LayerRecord>(key).map(drop))
+            })?;
+        }
+        self.layers.sweep(&kept)?;
+        for blob in self.content.list()?.iter().filter(|b| !blobs.contains(b)) {
+            self.content.delete(blob)?;
+        }
+        Ok(())
+    }
+}
+
+impl Leases {
+    fn snapshot(&self) -> (BTreeSet<ChainId>, BTreeSet<Digest>) {
+        (self.layers.keys().cloned().collect(), self.blobs.keys().cloned().collect())
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let mut leases = self.inner.leases();
+        for layer in &self.layers {
+            release_one(&mut leases.layers, layer);
+        }
+        for blob in &self.blobs {
+            release_one(&mut leases.blobs, blob);
+        }
+    }
+}
+
+fn release_one<K: std::hash::Hash + Eq>(counts: &mut HashMap<K, usize>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(key);
+        }
+    }
+}
+
+/// Seconds since 1970.
+pub(crate) fn now() -> i64 {
+    jiff::Timestamp::now().as_second()
+}
