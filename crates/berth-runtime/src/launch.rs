@@ -1,14 +1,31 @@
 //! Giving birth to a container's init: the parent's half.
 
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::ffi::CString;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use berth_cgroup::Cgroup;
 use berth_seccomp::Filter;
 use berth_sys::HostPid;
-use oci_spec::runtime::Spec;
+use berth_sys::clone::{Birth, Namespaces, clone_process};
+use berth_sys::mount::{Attributes, Propagation, mount_setattr};
+use oci_spec::runtime::{Linux, Process, Spec};
+use rustix::process::{
+    DumpableBehavior, Signal, WaitId, WaitIdOptions, pidfd_send_signal, set_dumpable_behavior, waitid,
+};
+use rustix::thread::LinkNameSpaceType;
 
-use crate::error::LaunchError;
+use crate::become_program::Last;
+use crate::channel::{Channel, Message};
+use crate::error::{At, LaunchError, Step};
+use crate::hooks::{self, OfBirth};
+use crate::init::{Filesystem, Init, Streams};
+use crate::kernel_settings::Settings;
+use crate::mounts::{cgroups, source};
+use crate::namespaces::{self, Elsewhere};
+use crate::process::Program;
+use crate::search::Ourselves;
+use crate::{capabilities, devices, idmap};
 
 /// The container's root file system.
 #[derive(Debug)]
@@ -87,9 +104,285 @@ pub struct Born {
 ///
 /// The caller must be single-threaded; it becomes the parent. With [`Start::AtOnce`] the user's program has been
 /// executed when this returns. On an error nothing is left: the child has been reaped and its mounts are gone with it.
+/// The calling process is not dumpable afterwards: nobody in a container may look into it.
 ///
 /// # Errors
 /// The step that failed, with its object and errno.
 pub fn launch(launch: Launch<'_>) -> Result<Born, LaunchError> {
-    Err(LaunchError::other(format!("{}: not built yet", launch.id)))
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).at(Step::OwnProgram, || "")?;
+    let (parent, child) = Channel::pair()?;
+    let mut family = Family::read(&launch)?;
+    let compiled;
+    let seccomp = match (launch.seccomp, launch.spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref())) {
+        (Some(filter), _) => Some(filter),
+        (None, Some(profile)) => {
+            compiled = berth_seccomp::compile(profile).map_err(|error| LaunchError::other(error.to_string()))?;
+            Some(&compiled)
+        }
+        (None, None) => None,
+    };
+    let (spec, id, bundle) = (launch.spec, launch.id, launch.bundle);
+    let hooks = OfBirth::read(spec);
+    let (init, directory) = prepare(launch, seccomp, child, &mut family, &hooks)?;
+    let (pid, pidfd) = family.bear(init, directory)?;
+    let newborn = Newborn { pid, pidfd, channel: parent };
+    newborn.accompany(&family, |pid| {
+        let state = hooks::state_json(spec, id, "creating", pid.0, bundle);
+        hooks::run("prestart", &hooks.prestart, &state)?;
+        hooks::run("createRuntime", &hooks.create_runtime, &state)
+    })
+}
+
+/// How the newborn comes to its namespaces.
+struct Family<'a> {
+    new: Namespaces,
+    /// Joined by the caller around the clone: of the pid namespace only children are, and into a user namespace that
+    /// is to be made nobody takes the right to join the host's.
+    around: Vec<(LinkNameSpaceType, OwnedFd)>,
+    /// Joined by the newborn.
+    within: Vec<(LinkNameSpaceType, OwnedFd)>,
+    /// A user namespace to be joined: an intermediate process does, and clones the init as its sibling.
+    user: Option<OwnedFd>,
+    mappings: Option<&'a Linux>,
+    limits: Option<&'a Process>,
+}
+
+impl<'a> Family<'a> {
+    fn read(launch: &Launch<'a>) -> Result<Self, LaunchError> {
+        let mut plan = namespaces::Plan::read(launch.spec, launch.network.is_some())?;
+        let user = plan.take(LinkNameSpaceType::User);
+        let new_user = plan.new.contains(Namespaces::USER);
+        if let Some(network) = launch.network {
+            let network = network.try_clone_to_owned().at(Step::JoinNamespace, || "network")?;
+            plan.join.push((LinkNameSpaceType::Network, network));
+        }
+        let (around, within) = plan.join.into_iter().partition(|(kind, _)| {
+            *kind == LinkNameSpaceType::ProcessID || (new_user && *kind != LinkNameSpaceType::Mount)
+        });
+        let mappings = launch.spec.linux().as_ref().filter(|_| new_user);
+        if mappings.is_some_and(|linux| linux.uid_mappings().is_none() || linux.gid_mappings().is_none()) {
+            return Err(LaunchError::other("a new user namespace needs linux.uidMappings and linux.gidMappings"));
+        }
+        Ok(Self { new: plan.new, around, within, user, mappings, limits: launch.spec.process().as_ref() })
+    }
+
+    /// The namespaces that are not the host's.
+    fn own(&self) -> Namespaces {
+        let flag = |kind: LinkNameSpaceType| Namespaces(kind as u64);
+        self.around.iter().chain(&self.within).fold(self.new, |all, (kind, _)| all.with(flag(*kind)))
+    }
+
+    fn bear(&mut self, init: Init<'_>, directory: Option<OwnedFd>) -> Result<(HostPid, OwnedFd), LaunchError> {
+        let cgroup = directory.as_ref().map(AsFd::as_fd);
+        // The root of a cgroup namespace is where its maker is, and a time namespace is set before it is entered:
+        // the newborn makes both itself.
+        let namespaces = self.new.without(Namespaces::CGROUP).without(Namespaces::TIME);
+        let Some(user) = self.user.take() else {
+            let _elsewhere = Elsewhere::enter(&self.around)?;
+            return clone_process(&Birth { namespaces, cgroup, sibling: false }, || init.run()).at(Step::Clone, || "");
+        };
+        let around = std::mem::take(&mut self.around);
+        clone_process(&Birth { namespaces: Namespaces::default(), cgroup, sibling: false }, || {
+            intermediate(init, user, around, namespaces)
+        })
+        .at(Step::Clone, || "")
+    }
+}
+
+/// Joins a user namespace and has the init born there, as the caller's child.
+fn intermediate(
+    mut init: Init<'_>,
+    user: OwnedFd,
+    around: Vec<(LinkNameSpaceType, OwnedFd)>,
+    namespaces: Namespaces,
+) -> i32 {
+    let bear = || {
+        if let Some(score) = init.last.program.oom_score_adj.take() {
+            crate::become_program::set_oom_score(score)?;
+        }
+        let join = around.into_iter().chain(init.join.drain(..)).collect();
+        let later = namespaces::enter_allowed(join)?;
+        namespaces::enter(LinkNameSpaceType::User, user.as_fd())?;
+        for (kind, namespace) in later {
+            namespaces::enter(kind, namespace.as_fd())?;
+        }
+        crate::init::become_root()
+    };
+    let result: Result<(), LaunchError> = bear();
+    let birth = Birth { namespaces, cgroup: None, sibling: true };
+    let channel =
+        init.channel.as_ref().map_or_else(|| Err(LaunchError::other("no channel")), |channel| channel.above(3));
+    let result = result.and_then(|()| clone_process(&birth, || init.run()).at(Step::Clone, || ""));
+    let told = match (result, channel) {
+        (Ok((pid, pidfd)), Ok(channel)) => channel.cloned(pid.0, pidfd.as_fd()),
+        (Err(error), Ok(channel)) => {
+            channel.failed(&error);
+            Err(error)
+        }
+        (_, Err(error)) => Err(error),
+    };
+    i32::from(told.is_err())
+}
+
+fn prepare<'a>(
+    launch: Launch<'a>,
+    seccomp: Option<&'a Filter>,
+    channel: Channel,
+    family: &mut Family<'_>,
+    hooks: &OfBirth,
+) -> Result<(Init<'a>, Option<OwnedFd>), LaunchError> {
+    let spec = launch.spec;
+    let process = spec.process().as_ref().ok_or_else(|| LaunchError::other("the specification has no process"))?;
+    let settings = Settings::read(spec, family.own())?;
+    let linux = spec.linux().as_ref();
+    let (tasks, directory) = match launch.cgroup.map(Cgroup::entrance).transpose() {
+        Ok(entrance) => entrance.map_or((Vec::new(), None), |entrance| (entrance.tasks, entrance.directory)),
+        Err(error) => return Err(LaunchError::other(error.to_string())),
+    };
+    let joins_mounts = family.within.iter().any(|(kind, _)| *kind == LinkNameSpaceType::Mount);
+    let filesystem = match (joins_mounts, family.new.contains(Namespaces::MOUNT)) {
+        (true, _) => None,
+        (false, true) => Some(filesystem(&launch, family)?),
+        (false, false) => return Err(LaunchError::other("a container needs a mount namespace, of its own or by path")),
+    };
+    let offset = |(clock, offset): (&String, &oci_spec::runtime::LinuxTimeOffset)| {
+        format!("{clock} {} {}\n", offset.secs().unwrap_or(0), offset.nanosecs().unwrap_or(0))
+    };
+    let offsets = linux.iter().flat_map(|linux| linux.time_offsets().iter().flatten()).map(offset).collect::<String>();
+    if !offsets.is_empty() && !family.new.contains(Namespaces::TIME) {
+        return Err(LaunchError::other("linux.timeOffsets needs a time namespace of the container's own"));
+    }
+    let (id, bundle) = (launch.id, launch.bundle);
+    let keyring = if launch.no_new_keyring { None } else { CString::new(format!("_ses.{id}")).ok() };
+    let init = Init {
+        channel: Some(channel),
+        new: family.new,
+        join: std::mem::take(&mut family.within),
+        time_offsets: offsets,
+        tasks,
+        runtime_hooks: hooks.outside(),
+        create_hooks: hooks.create_container.clone(),
+        start_hooks: hooks.start_container.clone(),
+        hook_state: Box::new(move |status, pid| hooks::state_json(spec, id, status, pid, bundle)),
+        filesystem,
+        settings,
+        streams: match launch.stdio {
+            Stdio::Fds(streams) => Streams::Fds(streams),
+            Stdio::Terminal { rows, columns } => Streams::Terminal(rows, columns),
+        },
+        gate: match launch.start {
+            Start::AtOnce => None,
+            Start::Gated(gate) => Some(gate),
+        },
+        preserve_fds: launch.preserve_fds,
+        keyring,
+        last: Last {
+            program: Program::read(process, launch.preserve_fds)?,
+            listener: crate::listener::prepare(spec, seccomp, &|| hooks::state_json(spec, id, "creating", 0, bundle))?,
+            seccomp,
+            ourselves: Ourselves::find()?,
+            held: capabilities::held()?,
+            proc: None,
+            arrived: false,
+        },
+    };
+    Ok((init, directory))
+}
+
+fn filesystem(launch: &Launch<'_>, family: &Family<'_>) -> Result<Filesystem, LaunchError> {
+    let spec = launch.spec;
+    let linux = spec.linux().as_ref();
+    let user_namespace = family.new.contains(Namespaces::USER) || family.user.is_some();
+    let default = source::default_propagation(spec)?;
+    let root = match &launch.root {
+        Root::Mount(mount) => mount.try_clone().at(Step::PrepareRoot, || "")?,
+        Root::Path(path) => {
+            let path = launch.bundle.join(path);
+            let root = source::clone_tree(&path, true).at(Step::PrepareRoot, || path.display().to_string())?;
+            // A root that shares mounts with the host cannot be pivoted into.
+            let change = Attributes { propagation: Some(Propagation::Slave), ..Attributes::default() };
+            mount_setattr(root.as_fd(), true, &change).at(Step::PrepareRoot, || path.display().to_string())?;
+            root
+        }
+    };
+    let facts = cgroups::Facts { cgroup: launch.cgroup, namespace: family.new.contains(Namespaces::CGROUP) };
+    let paths = |paths: Option<&Option<Vec<String>>>| paths.and_then(Clone::clone).unwrap_or_default();
+    Ok(Filesystem {
+        root,
+        readonly: spec.root().as_ref().and_then(|root| root.readonly()).unwrap_or(false),
+        propagation: (default != Propagation::Slave).then_some(default),
+        mounts: source::open_all(spec, launch.bundle, &facts)?,
+        devices: devices::read(spec, user_namespace)?,
+        masked: paths(linux.map(|linux| linux.masked_paths())),
+        readonly_paths: paths(linux.map(|linux| linux.readonly_paths())),
+        no_pivot: launch.no_pivot,
+    })
+}
+
+/// A child on its way.
+struct Newborn {
+    pid: HostPid,
+    pidfd: OwnedFd,
+    channel: Channel,
+}
+
+impl Newborn {
+    /// Answers it until it is its program, waits at the gate, or has failed.
+    fn accompany(
+        mut self,
+        family: &Family<'_>,
+        hooks: impl FnOnce(HostPid) -> Result<(), LaunchError>,
+    ) -> Result<Born, LaunchError> {
+        let mut terminal = None;
+        let mut hooks = Some(hooks);
+        loop {
+            let step = match self.channel.receive() {
+                Ok(None | Some(Message::AtGate)) => break,
+                Ok(Some(Message::Terminal(master))) => {
+                    terminal = Some(master);
+                    Ok(())
+                }
+                Ok(Some(Message::Cloned(pid, pidfd))) => {
+                    reap(&self.pidfd);
+                    (self.pid, self.pidfd) = (HostPid(pid), pidfd);
+                    Ok(())
+                }
+                Ok(Some(Message::WantsMapping)) => family.map(self.pid).and_then(|()| self.channel.go_on()),
+                Ok(Some(Message::WantsHooks)) => {
+                    hooks.take().map_or(Ok(()), |hooks| hooks(self.pid)).and_then(|()| self.channel.go_on())
+                }
+                Ok(Some(Message::Failed(error))) | Err(error) => Err(error),
+            };
+            if let Err(error) = step {
+                self.end();
+                return Err(error);
+            }
+        }
+        Ok(Born { pid: self.pid, pidfd: self.pidfd, terminal })
+    }
+
+    /// Ends and reaps it: with it go its namespaces and mounts.
+    fn end(&self) {
+        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+        reap(&self.pidfd);
+    }
+}
+
+impl Family<'_> {
+    /// What the parent does for a child in its new user namespace: from inside it is not allowed any more.
+    fn map(&self, pid: HostPid) -> Result<(), LaunchError> {
+        if let Some(linux) = self.mappings {
+            let maps = |maps: &Option<Vec<_>>| maps.clone().unwrap_or_default();
+            idmap::write(pid, &maps(linux.uid_mappings()), &maps(linux.gid_mappings()))?;
+        }
+        if let Some(score) = self.limits.and_then(Process::oom_score_adj) {
+            std::fs::write(format!("/proc/{pid}/oom_score_adj"), score.to_string())
+                .at(Step::OomScore, || score.to_string())?;
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn reap(pidfd: &OwnedFd) {
+    let _ = rustix::io::retry_on_intr(|| waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED));
 }

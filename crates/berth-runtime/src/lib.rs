@@ -9,10 +9,25 @@
 //!
 //! Start reading at [`Launch`], then `launch.rs` (the parent's half) and `init.rs` (the child's half).
 
+mod become_program;
+mod capabilities;
+mod channel;
+mod copy_up;
+mod devices;
 mod error;
+mod hooks;
+mod idmap;
+mod init;
 mod join;
+mod kernel_settings;
 mod launch;
+mod listener;
+mod mounts;
+mod namespaces;
+mod process;
 mod program;
+mod search;
+mod terminal;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -1,8 +1,12 @@
 //! Our own program, out of a container's reach.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
-use crate::error::LaunchError;
+use berth_sys::mount::{Attributes, NODEV, NOSUID, RDONLY, mount_setattr};
+use rustix::fs::{CWD, Mode, OFlags, StatVfsMountFlags, fstatvfs, openat};
+use rustix::mount::{OpenTreeFlags, open_tree};
+
+use crate::error::{At, LaunchError, Step};
 
 /// Our own binary as an `O_PATH` descriptor on a read-only detached mount.
 ///
@@ -12,5 +16,22 @@ use crate::error::LaunchError;
 /// # Errors
 /// Without `CAP_SYS_ADMIN`, or where the kernel lacks `open_tree` and `mount_setattr` (before 5.12).
 pub fn own_program() -> Result<OwnedFd, LaunchError> {
-    Err(LaunchError::other("not built yet".to_owned()))
+    let said = || "(/proc/self/exe)";
+    if is_protected()? {
+        // Executed from such a mount already, which cannot be cloned again once its descriptor is closed.
+        return openat(CWD, "/proc/self/exe", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).at(Step::OwnProgram, said);
+    }
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let program = open_tree(CWD, "/proc/self/exe", flags).at(Step::OwnProgram, said)?;
+    let change = Attributes { set: RDONLY | NOSUID | NODEV, ..Attributes::default() };
+    mount_setattr(program.as_fd(), false, &change).at(Step::OwnProgram, said)?;
+    Ok(program)
+}
+
+/// Whether this process was executed from a read-only mount.
+pub(crate) fn is_protected() -> Result<bool, LaunchError> {
+    let said = || "(/proc/self/exe)";
+    let program =
+        openat(CWD, "/proc/self/exe", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).at(Step::OwnProgram, said)?;
+    Ok(fstatvfs(&program).at(Step::OwnProgram, said)?.f_flag.contains(StatVfsMountFlags::RDONLY))
 }

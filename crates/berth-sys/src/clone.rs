@@ -29,6 +29,15 @@ impl Namespaces {
     /// `CLONE_NEWNET`
     pub const NETWORK: Self = Self(libc::CLONE_NEWNET as u64);
 
+    const ALL: u64 = Self::TIME.0
+        | Self::MOUNT.0
+        | Self::CGROUP.0
+        | Self::UTS.0
+        | Self::IPC.0
+        | Self::USER.0
+        | Self::PID.0
+        | Self::NETWORK.0;
+
     /// Whether all of `other` are among these.
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {
@@ -117,6 +126,15 @@ pub fn clone_process(birth: &Birth<'_>, child: impl FnOnce() -> i32) -> Result<(
     // SAFETY: the kernel has just stored a new descriptor there, and nobody else owns it.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
     Ok((HostPid(descriptor(value)?), pidfd))
+}
+
+/// `unshare(2)`: makes namespaces for this process (of pid and time namespaces: for its children).
+///
+/// # Errors
+/// `EPERM` without `CAP_SYS_ADMIN`, `EUSERS` and `ENOSPC` where there are too many.
+pub fn unshare(namespaces: Namespaces) -> Result<(), Errno> {
+    // SAFETY: takes a number. Only namespace bits are passed on, none that would tear apart what threads share.
+    result(unsafe { libc::syscall(libc::SYS_unshare, namespaces.0 & Namespaces::ALL) }).map(drop)
 }
 
 /// Whether this process has one thread only.
