@@ -164,7 +164,8 @@ mod tests {
 
     fn survey(existing: Option<&str>, addresses: &[&str], used: &[&str]) -> Survey {
         let nets = |texts: &[&str]| texts.iter().map(|t| t.parse().unwrap()).collect();
-        let existing = existing.map(|alias| Link { index: 7, kind: Some("bridge".into()), alias: Some(alias.into()) });
+        let existing =
+            existing.map(|alias| Link { index: 7, kind: Some("bridge".into()), alias: Some(alias.into()), up: true });
         Survey { existing, addresses: nets(addresses), used: nets(used) }
     }
 

@@ -22,9 +22,11 @@ const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
 const IFLA_MASTER: u16 = 10;
+const IFLA_OPERSTATE: u16 = 16;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_IFALIAS: u16 = 20;
 const IFLA_NET_NS_FD: u16 = 28;
+const IFLA_EXT_MASK: u16 = 29;
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
 const VETH_INFO_PEER: u16 = 1;
@@ -43,6 +45,10 @@ const IFF_UP: u32 = 1;
 /// The loopback device of every namespace.
 const LO: u32 = 1;
 
+/// `RTEXT_FILTER_SKIP_STATS`: adding up statistics is most of what a description of a link costs.
+const SKIP_STATS: u32 = 1 << 3;
+const IF_OPER_UP: u8 = 6;
+
 const RT_TABLE_LOCAL: u8 = 255;
 const RT_TABLE_MAIN: u8 = 254;
 const RTPROT_BOOT: u8 = 3;
@@ -58,6 +64,8 @@ pub(crate) struct Link {
     pub(crate) index: u32,
     pub(crate) kind: Option<String>,
     pub(crate) alias: Option<String>,
+    /// It passes packets.
+    pub(crate) up: bool,
 }
 
 fn link_header(index: u32, up: bool) -> [u8; LINK_HEADER] {
@@ -80,7 +88,10 @@ fn addr_header(index: u32, prefix_len: u8) -> [u8; ADDR_HEADER] {
 /// The link of that name, where there is one.
 pub(crate) fn find(socket: &mut Socket, name: &str) -> io::Result<Option<Link>> {
     let answers = socket.ask(false, |request| {
-        request.message(GETLINK, 0, &link_header(0, false)).attr_str(IFLA_IFNAME, name);
+        request
+            .message(GETLINK, 0, &link_header(0, false))
+            .attr_str(IFLA_IFNAME, name)
+            .attr_u32(IFLA_EXT_MASK, SKIP_STATS);
     });
     match answers {
         Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NODEV.raw_os_error()) => Ok(None),
@@ -93,7 +104,17 @@ fn parse_link(answer: &Answer) -> Option<Link> {
     let index = u32::from_ne_bytes(answer.body.get(4..8)?.try_into().ok()?);
     let attrs = answer.attrs(LINK_HEADER);
     let kind = attrs.nested(IFLA_LINKINFO).and_then(|info| info.get_str(IFLA_INFO_KIND));
-    Some(Link { index, kind: kind.map(Into::into), alias: attrs.get_str(IFLA_IFALIAS).map(Into::into) })
+    Some(Link {
+        index,
+        kind: kind.map(Into::into),
+        alias: attrs.get_str(IFLA_IFALIAS).map(Into::into),
+        up: attrs.get(IFLA_OPERSTATE) == Some(&[IF_OPER_UP]),
+    })
+}
+
+/// Whether the link of that name passes packets.
+pub(crate) fn is_up(socket: &mut Socket, name: &str) -> bool {
+    find(socket, name).ok().flatten().is_some_and(|link| link.up)
 }
 
 /// Makes a bridge that is up.

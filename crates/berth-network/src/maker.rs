@@ -22,9 +22,18 @@ use crate::{Endpoint, Error, Ipv4Net, Mac, Result, Sandbox, ranges};
 /// How long it is waited for links that are still going, where no other address is free.
 const LINGER: Duration = Duration::from_secs(2);
 
-enum Job {
+/// The kernel's own limit on how long it leaves a carrier unsettled, and a little.
+const CARRIER: Duration = Duration::from_millis(1200);
+
+enum Kind {
     None,
     Bridged,
+}
+
+struct Job {
+    kind: Kind,
+    /// Somebody waits for it.
+    urgent: bool,
 }
 
 /// Works until the networks are shut down.
@@ -35,18 +44,19 @@ pub(crate) fn work(core: &Arc<Core>) {
     }
     let mut host = None;
     while let Some(job) = next(core) {
-        match job {
-            Job::None => {
+        let urgent = job.urgent;
+        match job.kind {
+            Kind::None => {
                 let made = sandbox_none(core);
                 let left_astray = matches!(made, Err(Error::Namespace { doing: "leaving", .. }));
-                core.settle_job(|state| state.none.made(made));
+                core.settle_job(|state| state.none.made(made, urgent));
                 if left_astray {
                     return;
                 }
             }
-            Job::Bridged => {
-                let made = sandbox_bridged(core, &mut host);
-                core.settle_job(|state| state.bridged.made(made));
+            Kind::Bridged => {
+                let made = sandbox_bridged(core, &mut host, urgent);
+                core.settle_job(|state| state.bridged.made(made, urgent));
             }
         }
     }
@@ -60,13 +70,14 @@ fn next(core: &Core) -> Option<Job> {
             return None;
         }
         for need in [Need::Urgent, Need::Stock] {
+            let urgent = need == Need::Urgent;
             if state.bridged.needs() == need {
                 state.bridged.begin_making();
-                return Some(Job::Bridged);
+                return Some(Job { kind: Kind::Bridged, urgent });
             }
             if state.none.needs() == need {
                 state.none.begin_making();
-                return Some(Job::None);
+                return Some(Job { kind: Kind::None, urgent });
             }
         }
         state = core.wanted.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -83,28 +94,28 @@ fn inside_failed(object: &str, source: std::io::Error) -> Error {
     Error::Link { doing: "bringing up", object: format!("{object} in a new namespace"), source }
 }
 
-fn sandbox_bridged(core: &Core, host: &mut Option<Socket>) -> Result<(Sandbox, Endpoint)> {
+fn sandbox_bridged(core: &Core, host: &mut Option<Socket>, urgent: bool) -> Result<(Sandbox, Endpoint)> {
     let host = match host {
         Some(socket) => socket,
         None => host.insert(route_socket()?),
     };
     let ready = bridge_up(core)?;
     let fresh = netns::make(&core.home)?;
-    match plug(core, host, ready, fresh) {
+    match plug(core, host, ready, fresh, urgent) {
         // The bridge was removed behind our back: what hangs in the stock is dead, a new bridge is needed.
         Err(Error::Link { .. }) if !core.bridge_is(ready.index, host) => {
             core.forget_bridge();
             let ready = bridge_up(core)?;
-            plug(core, host, ready, netns::make(&core.home)?)
+            plug(core, host, ready, netns::make(&core.home)?, urgent)
         }
         other => other,
     }
 }
 
 /// Gives the namespace a leg on the bridge.
-fn plug(core: &Core, host: &mut Socket, ready: Ready, fresh: Fresh) -> Result<(Sandbox, Endpoint)> {
+fn plug(core: &Core, host: &mut Socket, ready: Ready, fresh: Fresh, urgent: bool) -> Result<(Sandbox, Endpoint)> {
     let Fresh { netns, mut inside } = fresh;
-    let address = claim(core, ready.address, |address| {
+    let address = claim(core, ready.address, urgent, |address| {
         let veth = Veth {
             host: &host_interface(address),
             bridge: ready.index,
@@ -117,7 +128,10 @@ fn plug(core: &Core, host: &mut Socket, ready: Ready, fresh: Fresh) -> Result<(S
     let endpoint = Endpoint::new(ready.address, core.config.mtu, address);
     let own = Ipv4Net::new(address, endpoint.prefix_len).expect("the bridge's own prefix length");
     match link::configure(&mut inside, own, endpoint.gateway) {
-        Ok(()) => Ok((Sandbox { netns }, endpoint)),
+        Ok(()) => {
+            carry(core, host, &endpoint);
+            Ok((Sandbox { netns }, endpoint))
+        }
         Err(source) => {
             core.lock().held.remove(&address);
             Err(inside_failed("eth0", source))
@@ -125,9 +139,28 @@ fn plug(core: &Core, host: &mut Socket, ready: Ready, fresh: Fresh) -> Result<(S
     }
 }
 
+/// Waits until the port, and with the first port the bridge, pass packets: what is sent before is lost, and the
+/// sender tries again a second later only.
+///
+/// The kernel settles a new carrier in its own time, up to a second; asking for a link makes it do so at once (since
+/// Linux 6.6; before, this waits).
+fn carry(core: &Core, host: &mut Socket, endpoint: &Endpoint) {
+    let until = Instant::now() + CARRIER;
+    for name in [endpoint.host_interface.as_str(), core.config.bridge.as_str()] {
+        while !link::is_up(host, name) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
 /// The lowest address that nobody holds and whose link, from an earlier use, is gone: the kernel tells by refusing the
 /// link's name.
-fn claim(core: &Core, net: Ipv4Net, mut try_link: impl FnMut(Ipv4Addr) -> std::io::Result<()>) -> Result<Ipv4Addr> {
+fn claim(
+    core: &Core,
+    net: Ipv4Net,
+    urgent: bool,
+    mut try_link: impl FnMut(Ipv4Addr) -> std::io::Result<()>,
+) -> Result<Ipv4Addr> {
     let mut lingering: Vec<Ipv4Addr> = Vec::new();
     let until = Instant::now() + LINGER;
     loop {
@@ -140,7 +173,7 @@ fn claim(core: &Core, net: Ipv4Net, mut try_link: impl FnMut(Ipv4Addr) -> std::i
             free
         };
         let Some(address) = candidate else {
-            if lingering.is_empty() || Instant::now() > until {
+            if lingering.is_empty() || !urgent || Instant::now() > until {
                 return Err(Error::Exhausted { subnet: net.subnet(), capacity: ranges::capacity(net) });
             }
             std::thread::sleep(Duration::from_millis(5));

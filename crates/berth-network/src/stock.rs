@@ -60,11 +60,12 @@ impl<T> Stock<T> {
         self.making += 1;
     }
 
-    /// One is made. A failure goes to somebody who waits; with nobody waiting it is given back to be logged.
-    pub(crate) fn made(&mut self, result: Result<T>) -> Option<Error> {
+    /// One is made, for somebody who waits (`urgent`) or for the stock. A failure goes to who waits for it; that of one
+    /// for the stock is given back to be logged.
+    pub(crate) fn made(&mut self, result: Result<T>, urgent: bool) -> Option<Error> {
         self.making -= 1;
         match result {
-            Err(error) if self.ready.len() >= self.waiting => {
+            Err(error) if !urgent || self.ready.len() >= self.waiting => {
                 self.stalled = true;
                 Some(error)
             }
@@ -107,7 +108,7 @@ mod tests {
         stock.begin_making();
         stock.begin_making();
         assert_eq!(stock.needs(), Need::Nothing);
-        assert!(stock.made(Ok(1)).is_none() && stock.made(Ok(2)).is_none());
+        assert!(stock.made(Ok(1), false).is_none() && stock.made(Ok(2), false).is_none());
         assert_eq!(stock.needs(), Need::Nothing);
         assert_eq!(stock.take().unwrap().unwrap(), 1);
         assert_eq!(stock.needs(), Need::Stock);
@@ -121,11 +122,11 @@ mod tests {
         assert_eq!(stock.needs(), Need::Urgent);
         stock.begin_making();
         assert_eq!(stock.needs(), Need::Stock);
-        assert!(stock.made(Err(Error::ShutDown)).is_none());
+        assert!(stock.made(Err(Error::ShutDown), true).is_none());
         assert!(matches!(stock.take(), Some(Err(Error::ShutDown))));
         stock.end_waiting();
         stock.begin_making();
-        assert!(stock.made(Err(Error::ShutDown)).is_some(), "nobody waits: to be logged");
+        assert!(stock.made(Err(Error::ShutDown), false).is_some(), "nobody waits: to be logged");
         assert_eq!(stock.needs(), Need::Nothing, "not tried over and over");
         stock.retry();
         assert_eq!(stock.needs(), Need::Stock);

@@ -69,11 +69,15 @@ fn a_docker_that_comes_later_is_noticed() {
 #[test]
 fn a_drop_that_has_no_place_for_us_is_named() {
     on_a_host(|| {
-        sh("nft 'table inet mine { chain fwd { type filter hook forward priority 0; policy drop; } }'");
+        sh("nft add table inet mine
+            nft add chain inet mine passing '{ type filter hook forward priority 0; policy drop; }'");
         let daemon = Daemon::start(config("brmine", "10.93.0.1/24"));
         drop(daemon.networks.sandbox_bridge("one").unwrap());
         let warnings = daemon.networks.warnings();
-        assert!(warnings.len() == 1 && warnings[0].starts_with("chain fwd of table inet mine drops"), "{warnings:?}");
+        assert!(
+            warnings.len() == 1 && warnings[0].starts_with("chain passing of table inet mine drops"),
+            "{warnings:?}"
+        );
         sh("nft delete table inet mine");
         eventually("the warning is taken back", || daemon.networks.warnings().is_empty());
         daemon.networks.release("one").unwrap();

@@ -25,8 +25,9 @@ fn leases_survive_the_daemon_and_others_are_swept() {
         next.prepare();
         assert_eq!(next.endpoint("lives").as_ref(), Some(&at));
         assert_eq!(next.endpoint("died"), None);
-        let (_new, other) = next.sandbox_bridge("new").unwrap();
+        let (new, other) = next.sandbox_bridge("new").unwrap();
         assert_ne!(other.address, at.address);
+        drop(new);
         next.release("new").unwrap();
         next.shutdown().unwrap();
         assert!(links().contains(&BRIDGE.to_owned()), "a container still needs it");
