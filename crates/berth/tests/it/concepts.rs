@@ -71,7 +71,7 @@ fn a014_starts_many(host: &Host) {
 fn a016_linux_images_only(host: &Host) {
     let reference = registry::reference("win-only");
     let done = host.try_run(&["pull", &reference]);
-    done.fails_with(1, &format!("no matching manifest for linux/{}", crate::fixtures::host_architecture()));
+    done.fails_with(1, &format!("no matching manifest for linux/{}", berth_fixtures::host_architecture()));
 }
 
 fn a136_files_from_the_host(host: &Host) {

@@ -8,7 +8,6 @@
 
 #[macro_use]
 mod host;
-mod fixtures;
 mod leftovers;
 mod registry;
 mod terminal;

@@ -1,10 +1,10 @@
 //! `pull`: where images come from, what is said while they come, what is refused.
 
+use berth_fixtures::{Entry, Image, Layout, host_architecture, layer};
 use serde_json::json;
 
-use crate::fixtures::{Entry, Image, Layout, layer};
 use crate::host::Host;
-use crate::registry::{self, Registry};
+use crate::registry;
 
 rows![
     a020_pull,
@@ -73,7 +73,7 @@ fn a026_not_found(host: &Host) {
 fn a027_manifest_list(host: &Host) {
     let reference = fresh(host, "list");
     host.run(&["pull", &reference]);
-    let ours = crate::fixtures::host_architecture();
+    let ours = host_architecture();
     assert_eq!(host.inspect(&reference, "{{.Architecture}}"), ours);
     let other = if ours == "amd64" { "arm64" } else { "amd64" };
     host.run(&["pull", "--platform", &format!("linux/{other}"), &reference]);
@@ -105,7 +105,7 @@ fn a029_shared_layers(host: &Host) {
 }
 
 fn a030_corrupt_blob(host: &Host) {
-    let registry = Registry::start(&host.name("corrupt"));
+    let registry = registry::empty(&host.name("corrupt"));
     let directory = tempfile::tempdir().unwrap();
     let mut layout = Layout::create(directory.path());
     let layers = [layer(vec![Entry::File("unique", 0o644, host.name("unique").into())])];

@@ -1,0 +1,93 @@
+//! A real registry: Debian's `docker-registry` on a port of its own.
+
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::command;
+
+/// A registry that runs until this process ends.
+#[derive(Debug)]
+pub struct Registry {
+    /// `127.0.0.1:PORT`
+    pub host: String,
+    /// Its directory: configuration, log, data.
+    pub root: PathBuf,
+}
+
+impl Registry {
+    /// An empty registry; `root` is emptied first.
+    #[must_use]
+    pub fn start(root: &Path) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let host = format!("127.0.0.1:{port}");
+        drop(fs::remove_dir_all(root));
+        fs::create_dir_all(root).unwrap();
+        let config = json!({
+            "version": 0.1,
+            "log": {"level": "info", "accesslog": {"disabled": false}},
+            "storage": {"filesystem": {"rootdirectory": root.join("data")}, "delete": {"enabled": true}},
+            "http": {"addr": host},
+        });
+        fs::write(root.join("config.yml"), config.to_string()).unwrap();
+        spawn_until_we_end(root);
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while TcpStream::connect(&host).is_err() {
+            assert!(Instant::now() < deadline, "the registry does not answer: see {}", root.join("log").display());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Self { host, root: root.to_owned() }
+    }
+
+    /// How many lines of the access log contain `text`.
+    #[must_use]
+    pub fn requests(&self, text: &str) -> usize {
+        let log = fs::read_to_string(self.root.join("log")).unwrap();
+        log.lines().filter(|line| line.contains("HTTP/1.1\" ") && line.contains(text)).count()
+    }
+
+    /// Changes one byte of the smallest layer, so that it keeps its length but not its digest.
+    pub fn corrupt_smallest_layer(&self) {
+        let blobs = self.root.join("data/docker/registry/v2/blobs/sha256");
+        let directories = fs::read_dir(blobs).unwrap().flatten().flat_map(|part| fs::read_dir(part.path()).unwrap());
+        let files = directories.flatten().map(|blob| blob.path().join("data"));
+        let layers = files.filter(|file| fs::read(file).unwrap().starts_with(&[0x1f, 0x8b]));
+        let smallest = layers.min_by_key(|file| fs::metadata(file).unwrap().len()).expect("a gzip layer");
+        let mut bytes = fs::read(&smallest).unwrap();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 0xff;
+        fs::write(smallest, bytes).unwrap();
+    }
+
+    /// Copies one image of a layout here, as `name:tag`.
+    pub fn push(&self, layout: &Path, name: &str, more: &[&str]) {
+        let source = format!("oci:{}:{name}", layout.display());
+        let target = format!("docker://{}/{name}", self.host);
+        let mut args = vec!["copy", "-q", "--all", "--dest-tls-verify=false", &source, &target];
+        args.extend(more);
+        command("skopeo", &args);
+    }
+}
+
+/// Starts the registry from a thread that never ends, and has the kernel kill it when that thread does: with the
+/// test process, however that ends.
+fn spawn_until_we_end(root: &Path) {
+    let root = root.to_owned();
+    std::thread::spawn(move || {
+        let log = fs::File::create(root.join("log")).unwrap();
+        let mut child = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "docker-registry", "serve"])
+            .arg(root.join("config.yml"))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .expect("setpriv and docker-registry are installed");
+        child.wait().unwrap();
+        panic!("the registry ended: see {}", root.join("log").display());
+    });
+}
