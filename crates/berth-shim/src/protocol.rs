@@ -4,16 +4,19 @@
 //! travel by `SCM_RIGHTS` with the frame's first byte, and the JSON says how many belong to it. Unknown fields are
 //! ignored and unknown messages answered with [`Code::Unsupported`], so that a newer daemon can talk to an older shim.
 
+mod answer;
 mod channel;
 mod frame;
-mod message;
+mod plan;
+mod request;
+mod wire;
 
+pub use answer::{Code, Event, ExecStatus, Failure, Response, State, Status};
 pub use channel::{Channel, ChannelError, Received};
 pub use frame::{Decoder, FrameError, MAX_FRAME, encode};
-pub use message::{
-    Attach, Blob, CgroupPlan, Code, Event, Exec, ExecStatus, Failure, FromShim, Incoming, Launch, LogDriver, LogPlan,
-    Request, Resize, Response, Root, Signal, State, Status, StdioPlan, Streams, ToShim, Update,
-};
+pub use plan::{Blob, CgroupPlan, Launch, LogDriver, LogPlan, Root, StdioPlan, Streams};
+pub use request::{Attach, Exec, Request, Resize, Signal, Update};
+pub use wire::{FromShim, Incoming, ToShim};
 
 /// The protocol's version, as [`Event::Hello`] tells it. It changes only where an older side would misunderstand.
 pub const PROTOCOL: u32 = 1;

@@ -11,6 +11,8 @@
 
 mod client;
 mod input;
+#[cfg(test)]
+mod tests;
 
 use std::os::fd::OwnedFd;
 use std::time::Instant;

@@ -189,3 +189,109 @@ fn reason(errno: Errno) -> String {
 fn entries(bytes: &[u8]) -> u64 {
     memchr::memchr_iter(b'\n', bytes).count() as u64
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
+
+    fn plan(path: PathBuf, max_size: u64, max_file: u32) -> LogPlan {
+        LogPlan { path, max_size: Some(max_size), max_file: Some(max_file), ..LogPlan::default() }
+    }
+
+    fn put(file: &mut LogFile, entry: &str) {
+        file.entry().extend_from_slice(entry.as_bytes());
+    }
+
+    fn note(dropped: u64, _: &str) -> Vec<u8> {
+        format!("note {dropped}\n").into_bytes()
+    }
+
+    #[test]
+    fn rotation_keeps_so_many_files_and_never_cuts_an_entry() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("c-json.log");
+        let mut file = LogFile::open(&plan(path.clone(), 100, 3));
+        for number in 0..100 {
+            put(&mut file, &format!("line {number:04}\n"));
+            if number % 7 == 0 {
+                file.flush(note);
+            }
+        }
+        file.flush(note);
+        let read = |name: &Path| std::fs::read_to_string(name).unwrap_or_default();
+        let files = [numbered(&path, 2), numbered(&path, 1), path.clone()].map(|name| read(&name));
+        // Ten entries of ten bytes reach the size; 100 entries are ten files of which the last three are kept.
+        let expected: Vec<String> = (70..100).map(|number| format!("line {number:04}\n")).collect();
+        assert_eq!(files.concat(), expected.concat());
+        assert!(files.iter().all(|file| file.len() == 100));
+        assert!(!numbered(&path, 3).exists());
+    }
+
+    #[test]
+    fn a_single_file_starts_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        let mut file = LogFile::open(&plan(path.clone(), 20, 1));
+        for entry in ["0123456789\n", "abcdefghij\n", "last\n"] {
+            put(&mut file, entry);
+            file.flush(note);
+        }
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "last\n");
+    }
+
+    #[test]
+    fn a_restarted_log_goes_on_where_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        for entry in ["one\n", "two\n"] {
+            let mut file = LogFile::open(&plan(path.clone(), 1000, 2));
+            put(&mut file, entry);
+            file.flush(note);
+        }
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\ntwo\n");
+    }
+
+    /// A pipe nobody empties is a disk that is full, with writes cut anywhere.
+    #[test]
+    fn a_full_disk_drops_whole_lines_and_tells_how_many() {
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
+        fcntl_setpipe_size(&writer, 4096).unwrap();
+        let mut file = LogFile::open(&plan("/nonexistent/log".into(), 0, 1));
+        file.file = Some(writer);
+        let (mut read, mut total) = (Vec::new(), 0_u64);
+        let drink = |read: &mut Vec<u8>, most: usize| {
+            let mut buffer = vec![0; most];
+            if let Ok(length) = rustix::io::read(&reader, &mut buffer) {
+                read.extend_from_slice(&buffer[..length]);
+            }
+        };
+        for round in 0_usize..400 {
+            for _ in 0..(round * 7 % 40) {
+                put(&mut file, &format!("line {total:0width$}\n", width = 10 + round % 90));
+                total += 1;
+            }
+            file.flush(note);
+            drink(&mut read, round * 131 % 5000);
+        }
+        while file.dropped > 0 || !file.torn.is_empty() {
+            drink(&mut read, 8192);
+            put(&mut file, "line end\n");
+            total += 1;
+            file.flush(note);
+        }
+        drink(&mut read, 8192);
+        let text = String::from_utf8(read).unwrap();
+        let (mut lines, mut dropped) = (0, 0);
+        for line in text.lines() {
+            match line.split_once(' ').unwrap() {
+                ("note", count) => dropped += count.parse::<u64>().unwrap(),
+                ("line", _) => lines += 1,
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(dropped > 0 && text.ends_with('\n'));
+        assert_eq!((lines + dropped, file.dropped_in_all()), (total, dropped));
+    }
+}

@@ -12,7 +12,6 @@ use rustix::net::{
 };
 
 use super::frame::{Decoder, FrameError};
-use super::message::Descriptors;
 
 /// The most descriptors a frame may carry; the kernel takes 253.
 const MAX_DESCRIPTORS: usize = 64;
@@ -53,7 +52,7 @@ pub enum Received {
 struct Outgoing {
     bytes: Vec<u8>,
     written: usize,
-    descriptors: Descriptors,
+    descriptors: Vec<OwnedFd>,
 }
 
 /// One end of a connection.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, sendmsg};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, recv, sendmsg, shutdown};
 
 use crate::log::Stream;
 use crate::poller::{Poller, Token, Watch};
@@ -109,6 +109,12 @@ impl Client {
         }
     }
 
+    /// A unix socket closed with input unread tells its peer of a reset rather than of the end.
+    fn discard_input(&self) {
+        let mut buffer = [0; 4096];
+        while recv(&self.stream, &mut buffer, RecvFlags::DONTWAIT).is_ok_and(|(_, length)| length > 0) {}
+    }
+
     /// Nobody reads there any more. What it wrote may still be unread.
     pub(super) fn vanish(&mut self) {
         self.gone = true;
@@ -131,6 +137,9 @@ impl Client {
     pub(super) fn finish(&mut self) {
         self.finishing = true;
         self.input_ended = true;
+        // Nothing more is taken; what a writer sends from now on fails.
+        let _ = shutdown(&self.stream, Shutdown::Read);
+        self.discard_input();
     }
 
     pub(super) fn is_done(&self) -> bool {
