@@ -1,1 +1,153 @@
 //! Docker's command line: grammar, rendering, terminals.
+//!
+//! A command line goes through two stages: `flag::parse` takes it apart by a table of flags, then the command turns
+//! what was typed into what is meant (`create` for run and create), and nothing after that checks again. Commands
+//! are data (`command`), one verb a file (`cmd`); building one touches no other, which is why `berth --help` costs
+//! nothing. Answers of the daemon are shown by `format` and `table`; streams and terminals are in `stream`.
+//! This crate speaks to a daemon only through `berth-client`, and knows no engine. Start reading at [`main`].
+
+mod cmd;
+mod command;
+mod config;
+mod context;
+mod create;
+mod failure;
+mod flag;
+mod format;
+mod global;
+mod grammar;
+mod ondemand;
+mod program;
+mod progress;
+mod session;
+mod shape;
+mod stream;
+mod table;
+mod terminal;
+mod unit;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use command::{Command, Entry, Group};
+use failure::{Failure, Outcome};
+use program::Program;
+use session::Session;
+
+/// Runs the command line `args`, of which the first is the program's name.
+pub fn main(args: Vec<OsString>) -> ExitCode {
+    let program = args.first().map_or(Program("berth"), |path| Program::from_path(path));
+    let words: Vec<String> = args.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    if words.first().is_some_and(|word| word == ondemand::DETACHED) {
+        return ondemand::exec_daemon();
+    }
+    match dispatch(program, &words) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => failure.report(),
+    }
+}
+
+fn dispatch(program: Program, words: &[String]) -> Outcome {
+    let (globals, rest) = global::parse(program, words)?;
+    let Some((word, rest)) = rest.split_first() else {
+        print(&global::help(program));
+        return Ok(0);
+    };
+    if word == "help" {
+        return help(program, rest);
+    }
+    match command::find(word) {
+        Some(Entry::Command(command)) => run(program, globals, command, command.name, rest),
+        Some(Entry::Group(group)) => in_group(program, globals, group, rest),
+        Some(Entry::NotYet) => Err(not_yet(program, word)),
+        None => Err(unknown(program, word)),
+    }
+}
+
+fn in_group(program: Program, globals: global::Globals, group: &'static Group, words: &[String]) -> Outcome {
+    let Some((word, rest)) = words.split_first() else {
+        print(&global::group_help(program, group));
+        return Ok(0);
+    };
+    if word == "--help" || word == "-h" || word == "help" {
+        print(&global::group_help(program, group));
+        return Ok(0);
+    }
+    if word.starts_with('-') {
+        let error = flag::FlagError::Unknown(word.trim_start_matches('-').to_owned());
+        return Err(program.bad_flag(&error, group.name, group.name));
+    }
+    match command::find_in(group, word) {
+        Some(Entry::Command(command)) => {
+            run(program, globals, command, &format!("{} {}", group.name, command.name), rest)
+        }
+        Some(_) => Err(not_yet(program, &format!("{} {word}", group.name))),
+        None => {
+            let near = command::similar(word, group.commands.iter().map(|(name, _)| *name));
+            Err(Failure::new(format!(
+                "{program}: unknown command: {program} {} {word}\n\n{}Usage:  {program} {}\n\nRun '{program} {} --help' for more information",
+                group.name,
+                did_you_mean(&near),
+                group.name,
+                group.name
+            )))
+        }
+    }
+}
+
+fn run(program: Program, globals: global::Globals, command: &'static Command, path: &str, words: &[String]) -> Outcome {
+    let parsed = flag::parse::parse(command.flags, words, command.interspersed)
+        .map_err(|error| program.bad_flag(&error, path, command.usage))?;
+    if parsed.help {
+        print(&global::command_help(program, path, command));
+        return Ok(0);
+    }
+    if let Some((reason, see)) = command.check_args(parsed.args.len()) {
+        return Err(program.bad_args(&reason, see, path, command));
+    }
+    let session = Session::new(program, globals, command, path.to_owned());
+    (command.run)(&session, &parsed)
+}
+
+fn help(program: Program, words: &[String]) -> Outcome {
+    let Some((word, rest)) = words.split_first() else {
+        print(&global::help(program));
+        return Ok(0);
+    };
+    let text = match (command::find(word), rest.first()) {
+        (Some(Entry::Command(command)), _) => global::command_help(program, command.name, command),
+        (Some(Entry::Group(group)), None) => global::group_help(program, group),
+        (Some(Entry::Group(group)), Some(inner)) => match command::find_in(group, inner) {
+            Some(Entry::Command(command)) => {
+                global::command_help(program, &format!("{} {}", group.name, command.name), command)
+            }
+            _ => global::group_help(program, group),
+        },
+        _ => return Err(Failure::new(format!("unknown help topic: {}", words.join(" ")))),
+    };
+    print(&text);
+    Ok(0)
+}
+
+fn not_yet(program: Program, command: &str) -> Failure {
+    Failure::new(format!("{program}: '{command}' is not built yet (docs/not-yet.md)"))
+}
+
+fn unknown(program: Program, word: &str) -> Failure {
+    let names = command::COMMON.iter().chain(command::OTHERS).map(|c| c.name);
+    let near = command::similar(word, names.chain(command::GROUPS.iter().map(|g| g.name)));
+    Failure::new(format!(
+        "{program}: unknown command: {program} {word}\n\n{}Run '{program} --help' for more information",
+        did_you_mean(&near)
+    ))
+}
+
+fn did_you_mean(near: &[&str]) -> String {
+    if near.is_empty() { String::new() } else { format!("Did you mean: {}?\n\n", near.join(", ")) }
+}
+
+/// Prints to standard output; a reader that has gone away is no error.
+fn print(text: &str) {
+    use std::io::Write as _;
+    _ = std::io::stdout().write_all(text.as_bytes());
+}

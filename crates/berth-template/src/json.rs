@@ -115,7 +115,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
             members.push((key, value));
         }
         let optional = self.shape.optional.iter().find(|(parent, _)| *parent == self.parent).map_or(&[][..], |o| o.1);
-        Ok(Value::Object(Rc::new(Object { members, type_name: None, free: self.free, optional })))
+        Ok(Value::Object(Rc::new(Object { members, free: self.free, optional, ..Object::default() })))
     }
 }
 

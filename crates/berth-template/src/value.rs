@@ -22,6 +22,8 @@ pub struct Object {
     pub type_name: Option<&'static str>,
     /// A missing key is no mistake (labels, options).
     pub free: bool,
+    /// Members that templates may name but that neither print nor appear in JSON.
+    pub hidden: Vec<(String, Value)>,
     /// Fields that exist though the JSON left them out.
     pub optional: &'static [&'static str],
 }
@@ -29,7 +31,7 @@ pub struct Object {
 impl Object {
     /// The member of that name.
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.members.iter().find(|(key, _)| key == name).map(|(_, value)| value)
+        self.members.iter().chain(&self.hidden).find(|(key, _)| key == name).map(|(_, value)| value)
     }
 }
 
@@ -155,7 +157,7 @@ impl fmt::Display for Value {
 
 fn write_object(f: &mut fmt::Formatter<'_>, object: &Object) -> fmt::Result {
     let mut members: Vec<_> = object.members.iter().collect();
-    if object.type_name.is_some() {
+    if object.type_name.is_some() || !object.free {
         f.write_str("{")?;
         for (i, (_, value)) in members.iter().enumerate() {
             write!(f, "{}{value}", if i > 0 { " " } else { "" })?;

@@ -1,0 +1,28 @@
+//! `create`.
+
+use crate::command::{Args, Command};
+use crate::create::{self, flags};
+use crate::failure::Outcome;
+use crate::flag::Parsed;
+use crate::session::Session;
+
+pub(crate) const COMMAND: Command = Command {
+    name: "create",
+    usage: "create [OPTIONS] IMAGE [COMMAND] [ARG...]",
+    about: "Make a container without starting it",
+    aliases: &["container create", "create"],
+    flags: flags::CREATE,
+    args: Args::AtLeast(1),
+    interspersed: false,
+    wants_daemon: true,
+    run,
+};
+
+fn run(session: &Session, parsed: &Parsed) -> Outcome {
+    let failed = |reason: &str| session.program.not_run(reason, &session.path, 125);
+    let plan = create::plan(parsed).map_err(|reason| failed(&reason))?;
+    let client = session.client().map_err(|f| failed(&f.message))?;
+    let made = session.block_on(create::make(session, &client, &plan))?.map_err(|reason| failed(&reason))?;
+    crate::print(&format!("{}\n", made.id));
+    Ok(0)
+}

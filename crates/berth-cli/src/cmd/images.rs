@@ -1,0 +1,153 @@
+//! `images` and `image ls`.
+
+use std::collections::BTreeMap;
+
+use berth_api::image::ImageSummary;
+use berth_client::ListImages;
+use berth_oci::Reference;
+use berth_template::Value;
+use jiff::Timestamp;
+
+use crate::cmd::{FORMAT_HELP, check_filter, filters};
+use crate::command::{Args, Command};
+use crate::failure::Outcome;
+use crate::flag::{Flag, Parsed};
+use crate::format::Format;
+use crate::session::Session;
+use crate::unit::{size, time};
+
+pub(crate) const COMMAND: Command = Command {
+    name: "images",
+    usage: "images [OPTIONS] [REPOSITORY[:TAG]]",
+    about: "List images",
+    aliases: &["image ls", "image list", "images"],
+    flags: &[
+        Flag::switch("all", "Intermediate ones too").short('a'),
+        Flag::switch("digests", "With digests"),
+        Flag::typed("filter", "filter", check_filter, "Only those that match (name=value)").short('f'),
+        Flag::text("format", FORMAT_HELP),
+        Flag::switch("no-trunc", "Nothing shortened"),
+        Flag::switch("quiet", "Only ids").short('q'),
+        Flag::switch("tree", "As a tree").hidden(),
+    ],
+    args: Args::AtMost(1),
+    interspersed: true,
+    wants_daemon: false,
+    run,
+};
+
+/// Under its name within `image`.
+pub(crate) const LS: Command = Command { name: "ls", usage: "ls [OPTIONS] [REPOSITORY[:TAG]]", ..COMMAND };
+
+const NONE: &str = "<none>";
+const TABLE: &str = "{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}";
+const DIGEST_TABLE: &str = "{{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}";
+
+fn run(session: &Session, parsed: &Parsed) -> Outcome {
+    let quiet = parsed.on("quiet");
+    let given = match parsed.get("format") {
+        Some(format) if !format.is_empty() => format.to_owned(),
+        _ if quiet => String::new(),
+        _ => session.config().images_format().to_owned(),
+    };
+    let default = if parsed.on("digests") { DIGEST_TABLE } else { TABLE };
+    let mut format = Format::parse(&given, default);
+    if quiet && matches!(format, Format::Table(_)) {
+        format = Format::Template("{{.ID}}".to_owned());
+    }
+    let mut wanted = filters(parsed);
+    if let Some(reference) = parsed.args.first() {
+        wanted.add("reference", reference);
+    }
+    let options = ListImages { all: parsed.on("all"), digests: parsed.on("digests"), filters: wanted };
+    let client = session.client()?;
+    let images = session.block_on(client.list_images(&options))??;
+    let view = View {
+        digests: parsed.on("digests") || format.mentions(".Digest"),
+        truncate: !parsed.on("no-trunc"),
+        now: Timestamp::now(),
+    };
+    let rows: Vec<Value> = images.iter().flat_map(|image| view.rows(image)).collect();
+    crate::print(&format.render(&rows, &headings())?);
+    Ok(0)
+}
+
+struct View {
+    digests: bool,
+    truncate: bool,
+    now: Timestamp,
+}
+
+impl View {
+    /// One row a tag (and digest, where those are shown); one for an image without name.
+    fn rows(&self, image: &ImageSummary) -> Vec<Value> {
+        let mut digests: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for (name, digest) in image.repo_digests.iter().filter_map(|text| text.split_once('@')) {
+            digests.entry(familiar(name)).or_default().push(digest);
+        }
+        let mut rows = Vec::new();
+        let mut named = Vec::new();
+        for (name, tag) in image.repo_tags.iter().filter_map(|text| text.rsplit_once(':')).filter(|(n, _)| *n != NONE) {
+            let name = familiar(name);
+            match digests.get(&name).filter(|_| self.digests) {
+                Some(list) => rows.extend(list.iter().map(|digest| self.row(image, &name, tag, digest))),
+                None => rows.push(self.row(image, &name, tag, NONE)),
+            }
+            named.push(name);
+        }
+        for (name, list) in digests.iter().filter(|(name, _)| !named.contains(name) && *name != NONE) {
+            let shown = if self.digests { &list[..] } else { &[NONE] };
+            rows.extend(shown.iter().map(|digest| self.row(image, name, NONE, digest)));
+        }
+        if rows.is_empty() {
+            rows.push(self.row(image, NONE, NONE, NONE));
+        }
+        rows
+    }
+
+    fn row(&self, image: &ImageSummary, name: &str, tag: &str, digest: &str) -> Value {
+        let id = match self.truncate {
+            true => image.id.trim_start_matches("sha256:").chars().take(12).collect(),
+            false => image.id.clone(),
+        };
+        let counted = |n: i64, text: String| if n < 0 { "N/A".to_owned() } else { text };
+        let unique = image.size - image.shared_size.max(0);
+        let virtual_size = image.virtual_size.filter(|n| *n > 0).unwrap_or(image.size);
+        let fields = [
+            ("Containers", counted(image.containers, image.containers.to_string())),
+            ("CreatedAt", time::go_string(image.created)),
+            ("CreatedSince", time::ago(image.created, self.now)),
+            ("Digest", digest.to_owned()),
+            ("ID", id),
+            ("Repository", name.to_owned()),
+            ("SharedSize", counted(image.shared_size, size::human3(image.shared_size))),
+            ("Size", size::human3(image.size)),
+            ("Tag", tag.to_owned()),
+            ("UniqueSize", counted(image.shared_size, size::human3(unique))),
+            ("VirtualSize", size::human4(virtual_size)),
+        ];
+        let members = fields.into_iter().map(|(name, value)| (name.to_owned(), Value::text(value))).collect();
+        Value::record("*formatter.imageContext", members)
+    }
+}
+
+fn familiar(name: &str) -> String {
+    Reference::parse_name(name).map_or_else(|_| name.to_owned(), |r| r.familiar_name())
+}
+
+fn headings() -> Value {
+    let fields = [
+        ("Containers", "CONTAINERS"),
+        ("CreatedAt", "CREATED AT"),
+        ("CreatedSince", "CREATED"),
+        ("Digest", "DIGEST"),
+        ("ID", "IMAGE ID"),
+        ("Repository", "REPOSITORY"),
+        ("SharedSize", "SHARED SIZE"),
+        ("Size", "SIZE"),
+        ("Tag", "TAG"),
+        ("UniqueSize", "UNIQUE SIZE"),
+        ("VirtualSize", "VIRTUAL SIZE"),
+    ];
+    Value::map(fields.into_iter().map(|(name, heading)| (name.to_owned(), Value::text(heading))).collect())
+}

@@ -1,0 +1,150 @@
+//! `info`.
+
+use std::fmt::Write as _;
+
+use berth_api::system::Info;
+use berth_template::Value;
+
+use crate::cmd::OBJECT_FORMAT_HELP;
+use crate::command::{Args, Command};
+use crate::failure::{Failure, Outcome};
+use crate::flag::{Flag, Parsed};
+use crate::session::Session;
+use crate::unit::size;
+use crate::{format, shape};
+
+pub(crate) const COMMAND: Command = Command {
+    name: "info",
+    usage: "info [OPTIONS]",
+    about: "Show the state of the daemon and its host",
+    aliases: &["system info", "info"],
+    flags: &[Flag::text("format", OBJECT_FORMAT_HELP).short('f')],
+    args: Args::None,
+    interspersed: true,
+    wants_daemon: false,
+    run,
+};
+
+fn run(session: &Session, parsed: &Parsed) -> Outcome {
+    let client = session.client()?;
+    if let Some(template) = parsed.get("format").filter(|f| !f.is_empty()) {
+        let json = session.block_on(client.get(&["info"], &[]))??;
+        let value = Value::from_serialize(&json, &shape::DOCKER).map_err(|e| Failure::new(e.to_string()))?;
+        crate::print(&(format::object(template, &value)? + "\n"));
+        return Ok(0);
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    crate::print(&format!(
+        "Client: berth\n Version:    {version}\n Context:    {}\n Debug Mode: false\n\nServer:\n",
+        session.context_name()
+    ));
+    let info = session.block_on(client.info())??;
+    crate::print(&server(&info));
+    for warning in info.warnings.iter().flatten() {
+        eprintln!("{warning}");
+    }
+    Ok(0)
+}
+
+fn server(info: &Info) -> String {
+    let mut out = String::new();
+    counts(&mut out, info);
+    _ = writeln!(out, " Storage Driver: {}", info.driver);
+    for [name, value] in &info.driver_status {
+        _ = writeln!(out, "  {name}: {value}");
+    }
+    line(&mut out, "Logging Driver", &info.logging_driver);
+    line(&mut out, "Cgroup Driver", &info.cgroup_driver);
+    line(&mut out, "Cgroup Version", &info.cgroup_version);
+    plugins(&mut out, info);
+    line(&mut out, "Swarm", &info.swarm.local_node_state);
+    line(&mut out, "Runtimes", &info.runtimes.keys().map(String::as_str).collect::<Vec<_>>().join(" "));
+    line(&mut out, "Default Runtime", &info.default_runtime);
+    line(&mut out, "Init Binary", &info.init_binary);
+    line(&mut out, "containerd version", &info.containerd_commit.id);
+    line(&mut out, "runc version", &info.runc_commit.id);
+    security(&mut out, info);
+    host(&mut out, info);
+    registries(&mut out, info);
+    _ = writeln!(out, " Live Restore Enabled: {}\n", info.live_restore_enabled);
+    out
+}
+
+fn line(out: &mut String, name: &str, value: &str) {
+    if !value.is_empty() {
+        _ = writeln!(out, " {name}: {value}");
+    }
+}
+
+fn counts(out: &mut String, info: &Info) {
+    _ = writeln!(out, " Containers: {}", info.containers);
+    _ = writeln!(out, "  Running: {}", info.containers_running);
+    _ = writeln!(out, "  Paused: {}", info.containers_paused);
+    _ = writeln!(out, "  Stopped: {}", info.containers_stopped);
+    _ = writeln!(out, " Images: {}", info.images);
+    line(out, "Server Version", &info.server_version);
+}
+
+fn plugins(out: &mut String, info: &Info) {
+    _ = writeln!(out, " Plugins:");
+    for (name, list) in
+        [("Volume", &info.plugins.volume), ("Network", &info.plugins.network), ("Log", &info.plugins.log)]
+    {
+        _ = writeln!(out, "  {name}: {}", list.join(" "));
+    }
+    if let Some(list) = info.plugins.authorization.as_ref().filter(|l| !l.is_empty()) {
+        _ = writeln!(out, "  Authorization: {}", list.join(" "));
+    }
+}
+
+/// `name=seccomp,profile=default` becomes a heading and a line below it.
+fn security(out: &mut String, info: &Info) {
+    if info.security_options.is_empty() {
+        return;
+    }
+    _ = writeln!(out, " Security Options:");
+    for option in &info.security_options {
+        for (name, value) in option.split(',').filter_map(|part| part.split_once('=')) {
+            match name {
+                "name" => _ = writeln!(out, "  {value}"),
+                "profile" => _ = writeln!(out, "   Profile: {value}"),
+                other => _ = writeln!(out, "   {other}: {value}"),
+            }
+        }
+    }
+}
+
+fn host(out: &mut String, info: &Info) {
+    line(out, "Kernel Version", &info.kernel_version);
+    line(out, "Operating System", &info.operating_system);
+    line(out, "OSType", &info.os_type);
+    line(out, "Architecture", &info.architecture);
+    _ = writeln!(out, " CPUs: {}", info.ncpu);
+    _ = writeln!(out, " Total Memory: {}", size::human_binary(info.mem_total));
+    line(out, "Name", &info.name);
+    line(out, "ID", &info.id);
+    line(out, "Docker Root Dir", &info.docker_root_dir);
+    _ = writeln!(out, " Debug Mode: {}", info.debug);
+    line(out, "HTTP Proxy", &info.http_proxy);
+    line(out, "HTTPS Proxy", &info.https_proxy);
+    line(out, "No Proxy", &info.no_proxy);
+    if !info.labels.is_empty() {
+        _ = writeln!(out, " Labels:");
+        info.labels.iter().for_each(|label| _ = writeln!(out, "  {label}"));
+    }
+    _ = writeln!(out, " Experimental: {}", info.experimental_build);
+}
+
+fn registries(out: &mut String, info: &Info) {
+    let Some(config) = &info.registry_config else { return };
+    let named = config.index_configs.values().filter(|index| !index.secure).map(|index| index.name.as_str());
+    let insecure: Vec<&str> = named.chain(config.insecure_registry_cidrs.iter().map(String::as_str)).collect();
+    if !insecure.is_empty() {
+        _ = writeln!(out, " Insecure Registries:");
+        insecure.iter().for_each(|name| _ = writeln!(out, "  {name}"));
+    }
+    if !config.mirrors.is_empty() {
+        _ = writeln!(out, " Registry Mirrors:");
+        config.mirrors.iter().for_each(|mirror| _ = writeln!(out, "  {mirror}"));
+    }
+}

@@ -1,0 +1,138 @@
+//! `inspect`, `container inspect` and `image inspect`.
+
+use berth_client::{Client, Error};
+use berth_template::{Value, to_indented};
+
+use crate::cmd::OBJECT_FORMAT_HELP;
+use crate::command::{Args, Command};
+use crate::failure::{Failure, Outcome};
+use crate::flag::{Flag, Parsed};
+use crate::session::Session;
+use crate::{format, shape};
+
+const FORMAT: Flag = Flag::text("format", OBJECT_FORMAT_HELP).short('f');
+const SIZE: Flag = Flag::switch("size", "With sizes, where it is a container").short('s');
+
+pub(crate) const COMMAND: Command = Command {
+    name: "inspect",
+    usage: "inspect [OPTIONS] NAME|ID [NAME|ID...]",
+    about: "Show everything about objects",
+    aliases: &[],
+    flags: &[FORMAT, SIZE, Flag::text("type", "Only objects of this type")],
+    args: Args::AtLeast(1),
+    interspersed: true,
+    wants_daemon: false,
+    run,
+};
+
+/// Within `container`.
+pub(crate) const CONTAINER: Command = Command {
+    usage: "inspect [OPTIONS] CONTAINER [CONTAINER...]",
+    about: "Show everything about containers",
+    flags: &[FORMAT, SIZE],
+    run: |session, parsed| inspect(session, parsed, &[Kind::CONTAINER]),
+    ..COMMAND
+};
+
+/// Within `image`.
+pub(crate) const IMAGE: Command = Command {
+    usage: "inspect [OPTIONS] IMAGE [IMAGE...]",
+    about: "Show everything about images",
+    flags: &[FORMAT, Flag::text("platform", "Only this platform").hidden()],
+    run: |session, parsed| inspect(session, parsed, &[Kind::IMAGE]),
+    ..COMMAND
+};
+
+/// A kind of object: its name, and where its objects are in the API.
+#[derive(Debug, Clone, Copy)]
+struct Kind {
+    name: &'static str,
+    collection: &'static str,
+    /// `/json` follows the name.
+    json: bool,
+}
+
+impl Kind {
+    const CONTAINER: Self = Self { name: "container", collection: "containers", json: true };
+    const IMAGE: Self = Self { name: "image", collection: "images", json: true };
+    /// In the order in which they are tried.
+    const ALL: &[Self] = &[
+        Self::CONTAINER,
+        Self::IMAGE,
+        Self { name: "network", collection: "networks", json: false },
+        Self { name: "volume", collection: "volumes", json: false },
+        Self { name: "plugin", collection: "plugins", json: true },
+    ];
+}
+
+/// What Docker's `--type` also takes; none of it exists without swarm.
+const SWARM: &[&str] = &["config", "node", "secret", "service", "task"];
+
+fn run(session: &Session, parsed: &Parsed) -> Outcome {
+    let Some(name) = parsed.get("type") else { return inspect(session, parsed, Kind::ALL) };
+    if SWARM.contains(&name) {
+        return Err(Failure::new("This node is not a swarm manager: swarm is not built yet (docs/not-yet.md)"));
+    }
+    match Kind::ALL.iter().position(|kind| kind.name == name) {
+        Some(at) => inspect(session, parsed, &Kind::ALL[at..=at]),
+        None => Err(Failure::new(format!(
+            "unknown type: {name:?}: must be one of \"config\", \"container\", \"image\", \"network\", \"node\", \"plugin\", \"secret\", \"service\", \"task\", \"volume\""
+        ))),
+    }
+}
+
+fn inspect(session: &Session, parsed: &Parsed, kinds: &[Kind]) -> Outcome {
+    let template = parsed.get("format").filter(|f| !f.is_empty());
+    if let Some(template) = template.filter(|t| *t != "json") {
+        berth_template::Template::parse(template).map_err(|e| format::bad_template(&e).code(64))?;
+    }
+    let client = session.client()?;
+    let (found, errors) = session.block_on(async {
+        let (mut found, mut errors) = (Vec::new(), Vec::new());
+        for name in &parsed.args {
+            match find(&client, name, kinds, parsed.on("size")).await {
+                Ok(value) => found.push(value),
+                Err(error) => errors.push(error),
+            }
+        }
+        (found, errors)
+    })?;
+    let failed = show(template, found);
+    for error in &errors {
+        eprintln!("{error}");
+    }
+    failed?;
+    if errors.is_empty() { Ok(0) } else { Err(Failure::silent(1)) }
+}
+
+/// Prints what was found.
+fn show(template: Option<&str>, found: Vec<Value>) -> Result<(), Failure> {
+    match template {
+        None => crate::print(&format!("{}\n", to_indented(&Value::list(found), "    "))),
+        Some("json") => crate::print(&format!("{}\n", berth_template::to_json(&Value::list(found)))),
+        Some(template) => {
+            for value in &found {
+                crate::print(&format!("{}\n", format::object(template, value)?));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Looks an object up, trying the kinds in order; the error is a sentence.
+async fn find(client: &Client, name: &str, kinds: &[Kind], size: bool) -> Result<Value, String> {
+    for kind in kinds {
+        let mut parts = vec![kind.collection, name];
+        if kind.json {
+            parts.push("json");
+        }
+        let query: &[(&str, &str)] = if size && kind.name == "container" { &[("size", "1")] } else { &[] };
+        match client.get(&parts, query).await {
+            Ok(json) => return Value::from_serialize(&json, &shape::DOCKER).map_err(|e| e.to_string()),
+            // A kind this daemon does not have holds no object of that name.
+            Err(Error::Api { status: 404 | 501, .. }) if kinds.len() > 1 => {}
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    Err(format!("Error: No such object: {name}"))
+}

@@ -1,0 +1,78 @@
+//! The commands, one verb a file: its flags, what they mean, the calls it makes, what it prints.
+
+pub(crate) mod attach;
+pub(crate) mod create;
+pub(crate) mod events;
+pub(crate) mod exec;
+pub(crate) mod images;
+pub(crate) mod info;
+pub(crate) mod inspect;
+pub(crate) mod kill;
+pub(crate) mod logs;
+pub(crate) mod pause;
+pub(crate) mod ps;
+pub(crate) mod pull;
+pub(crate) mod restart;
+pub(crate) mod rm;
+pub(crate) mod rmi;
+pub(crate) mod run;
+pub(crate) mod start;
+pub(crate) mod stop;
+pub(crate) mod unpause;
+pub(crate) mod version;
+pub(crate) mod wait;
+
+use std::future::Future;
+
+use berth_api::Filters;
+use berth_client::{Client, Error};
+
+use crate::failure::{Failure, Outcome};
+use crate::flag::Parsed;
+use crate::session::Session;
+
+/// Does something to each argument and prints the argument when it worked. Goes on after a failure; the exit code
+/// says whether there was one.
+pub(crate) fn each<F>(session: &Session, args: &[String], action: impl Fn(Client, String) -> F) -> Outcome
+where
+    F: Future<Output = Result<(), Error>>,
+{
+    let client = session.client()?;
+    let failed = session.block_on(async {
+        let mut failed = false;
+        for arg in args {
+            match action(client.clone(), arg.clone()).await {
+                Ok(()) => crate::print(&format!("{arg}\n")),
+                Err(error) => {
+                    failed = true;
+                    eprintln!("{error}");
+                }
+            }
+        }
+        failed
+    })?;
+    if failed { Err(Failure::silent(1)) } else { Ok(0) }
+}
+
+/// `--filter`: `name=value`.
+pub(crate) fn check_filter(text: &str) -> Result<(), String> {
+    if text.is_empty() || text.contains('=') {
+        return Ok(());
+    }
+    Err("bad format of filter (expected name=value)".to_owned())
+}
+
+/// The filters of a command line.
+pub(crate) fn filters(parsed: &Parsed) -> Filters {
+    let mut filters = Filters::default();
+    for (name, value) in parsed.all("filter").filter_map(|text| text.split_once('=')) {
+        filters.add(name.trim().to_ascii_lowercase().as_str(), value.trim());
+    }
+    filters
+}
+
+/// What `--format` may be, for help.
+pub(crate) const FORMAT_HELP: &str = "Format of the output:\n'table': columns with a heading\n'table TEMPLATE': columns from a Go template\n'json': one JSON object a line\n'TEMPLATE': a Go template";
+
+/// What `--format` may be where there is no table.
+pub(crate) const OBJECT_FORMAT_HELP: &str = "Format of the output:\n'json': JSON\n'TEMPLATE': a Go template";

@@ -1,0 +1,69 @@
+//! `ps` and `container ls`.
+
+mod ports;
+mod row;
+
+use berth_client::ListOptions;
+use jiff::Timestamp;
+
+use crate::cmd::{FORMAT_HELP, check_filter, filters};
+use crate::command::{Args, Command};
+use crate::failure::Outcome;
+use crate::flag::{Flag, Parsed};
+use crate::format::Format;
+use crate::session::Session;
+
+pub(crate) const COMMAND: Command = Command {
+    name: "ps",
+    usage: "ps [OPTIONS]",
+    about: "List containers",
+    aliases: &["container ls", "container list", "container ps", "ps"],
+    flags: &[
+        Flag::switch("all", "Those that do not run too").short('a'),
+        Flag::typed("filter", "filter", check_filter, "Only those that match (name=value)").short('f'),
+        Flag::text("format", FORMAT_HELP),
+        Flag::int("last", "The newest so many, running or not").short('n').default("-1"),
+        Flag::switch("latest", "The newest one, running or not").short('l'),
+        Flag::switch("no-trunc", "Nothing shortened"),
+        Flag::switch("quiet", "Only ids").short('q'),
+        Flag::switch("size", "With sizes").short('s'),
+    ],
+    args: Args::None,
+    interspersed: true,
+    wants_daemon: false,
+    run,
+};
+
+/// Under its name within `container`.
+pub(crate) const LS: Command = Command { name: "ls", usage: "ls [OPTIONS]", ..COMMAND };
+
+const TABLE: &str = "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}";
+
+fn run(session: &Session, parsed: &Parsed) -> Outcome {
+    let quiet = parsed.on("quiet");
+    let given = match parsed.get("format") {
+        Some(format) if !format.is_empty() => format.to_owned(),
+        _ if quiet => String::new(),
+        _ => session.config().ps_format().to_owned(),
+    };
+    let size = parsed.on("size");
+    let default = if size { format!("{TABLE}\t{{{{.Size}}}}") } else { TABLE.to_owned() };
+    let mut format = Format::parse(&given, &default);
+    if quiet && matches!(format, Format::Table(_)) {
+        format = Format::Template("{{.ID}}".to_owned());
+    }
+    let limit = parsed.int("last").filter(|n| *n > 0).or(parsed.on("latest").then_some(1));
+    let options = ListOptions {
+        all: parsed.on("all"),
+        limit,
+        size: size || (!quiet && format.mentions(".Size")),
+        filters: filters(parsed),
+    };
+    let client = session.client()?;
+    let containers = session.block_on(client.list_containers(&options))??;
+    let now = Timestamp::now();
+    let truncate = !parsed.on("no-trunc");
+    let rows: Vec<_> = containers.into_iter().map(|container| row::row(container, truncate, now)).collect();
+    crate::print(&format.render(&rows, &row::headings())?);
+    Ok(0)
+}

@@ -1,0 +1,122 @@
+//! A container as a line of `ps`, with the fields templates may name.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use berth_api::ContainerSummary;
+use berth_template::{Function, Value};
+use jiff::Timestamp;
+
+use super::ports;
+use crate::unit::{size, time};
+
+/// The row's fields.
+pub(super) fn row(container: ContainerSummary, truncate: bool, now: Timestamp) -> Value {
+    let labels = container.labels.clone();
+    let label = move |args: &[Value]| {
+        let name = args.first().and_then(Value::as_str).ok_or("wrong number of args for Label: want 1")?;
+        Ok(Value::text(labels.get(name).map_or("", String::as_str)))
+    };
+    let short = |id: &str| if truncate { id.chars().take(12).collect() } else { id.to_owned() };
+    let command = if truncate { ellipsis(&container.command, 20) } else { container.command.clone() };
+    let fields = [
+        ("Command", format!("{command:?}")),
+        ("CreatedAt", time::go_string(container.created)),
+        ("ID", short(&container.id)),
+        ("Image", image(&container, truncate)),
+        ("Labels", labels_line(&container.labels)),
+        ("LocalVolumes", container.mounts.iter().filter(|m| m.driver == "local").count().to_string()),
+        ("Mounts", mounts(&container, truncate)),
+        ("Names", names(&container.names, truncate)),
+        (
+            "Networks",
+            container.network_settings.networks.iter().flatten().map(|(n, _)| n.as_str()).collect::<Vec<_>>().join(","),
+        ),
+        ("Ports", ports::display(&container.ports)),
+        ("RunningFor", time::ago(container.created, now)),
+        ("Size", sizes(&container)),
+        ("State", container.state.clone()),
+        ("Status", container.status.clone()),
+    ];
+    let mut members: Vec<(String, Value)> =
+        fields.into_iter().map(|(name, value)| (name.to_owned(), Value::text(value))).collect();
+    members.push(("Label".to_owned(), Value::Function(Function(Rc::new(label)))));
+    Value::record("*formatter.ContainerContext", members)
+}
+
+/// The headings of its fields.
+pub(super) fn headings() -> Value {
+    let fields = [
+        ("Command", "COMMAND"),
+        ("CreatedAt", "CREATED AT"),
+        ("ID", "CONTAINER ID"),
+        ("Image", "IMAGE"),
+        ("Labels", "LABELS"),
+        ("LocalVolumes", "LOCAL VOLUMES"),
+        ("Mounts", "MOUNTS"),
+        ("Names", "NAMES"),
+        ("Networks", "NETWORKS"),
+        ("Ports", "PORTS"),
+        ("RunningFor", "CREATED"),
+        ("Size", "SIZE"),
+        ("State", "STATE"),
+        ("Status", "STATUS"),
+    ];
+    let mut members: Vec<(String, Value)> =
+        fields.into_iter().map(|(name, heading)| (name.to_owned(), Value::text(heading))).collect();
+    let label = |args: &[Value]| {
+        let name = args.first().and_then(Value::as_str).unwrap_or_default();
+        Ok(Value::text(name.rsplit('.').next().unwrap_or_default().replace(['-', '_'], " ")))
+    };
+    members.push(("Label".to_owned(), Value::Function(Function(Rc::new(label)))));
+    Value::map(members)
+}
+
+/// `name=value` pairs, separated by commas.
+fn labels_line(labels: &BTreeMap<String, String>) -> String {
+    labels.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(",")
+}
+
+fn image(container: &ContainerSummary, truncate: bool) -> String {
+    if container.image.is_empty() {
+        return "<no image>".to_owned();
+    }
+    let digits = |id: &str| id.trim_start_matches("sha256:").chars().take(12).collect::<String>();
+    if truncate && digits(&container.image) == digits(&container.image_id) {
+        return digits(&container.image_id);
+    }
+    match container.image.split_once('@') {
+        Some((name, _)) if truncate && !name.is_empty() => name.to_owned(),
+        _ => container.image.clone(),
+    }
+}
+
+/// Names without the leading slash; those given by links have another and are left out where short.
+fn names(names: &[String], truncate: bool) -> String {
+    let bare = names.iter().map(|name| name.strip_prefix('/').unwrap_or(name));
+    bare.filter(|name| !truncate || !name.contains('/')).collect::<Vec<_>>().join(",")
+}
+
+fn mounts(container: &ContainerSummary, truncate: bool) -> String {
+    let name = |m: &berth_api::inspect::MountPoint| {
+        let name = if m.name.is_empty() { &m.source } else { &m.name };
+        if truncate { ellipsis(name, 15) } else { name.clone() }
+    };
+    container.mounts.iter().map(name).collect::<Vec<_>>().join(",")
+}
+
+fn sizes(container: &ContainerSummary) -> String {
+    let written = size::human3(container.size_rw);
+    match container.size_root_fs {
+        n if n > 0 => format!("{written} (virtual {})", size::human3(n)),
+        _ => written,
+    }
+}
+
+/// At most `width` characters, the last of them `…` where something is missing.
+fn ellipsis(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    text.chars().take(width - 1).chain(['…']).collect()
+}

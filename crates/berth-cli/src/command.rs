@@ -1,0 +1,228 @@
+//! What commands there are, as data. Only the one that is asked for is looked at any closer.
+
+use crate::failure::Outcome;
+use crate::flag::{Flag, Parsed};
+use crate::session::Session;
+
+/// How many arguments a command takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Args {
+    None,
+    AtLeast(usize),
+    Exactly(usize),
+    AtMost(usize),
+}
+
+/// One command.
+#[derive(Debug)]
+pub(crate) struct Command {
+    pub(crate) name: &'static str,
+    /// After the program's name: `run [OPTIONS] IMAGE [COMMAND] [ARG...]`.
+    pub(crate) usage: &'static str,
+    pub(crate) about: &'static str,
+    /// Its full names, shown by help.
+    pub(crate) aliases: &'static [&'static str],
+    pub(crate) flags: &'static [Flag],
+    pub(crate) args: Args,
+    /// Flags may follow arguments.
+    pub(crate) interspersed: bool,
+    /// Starts a daemon where none listens.
+    pub(crate) wants_daemon: bool,
+    pub(crate) run: fn(&Session, &Parsed) -> Outcome,
+}
+
+impl Command {
+    /// What is wrong with a number of arguments: the sentence, and how it points to help.
+    pub(crate) fn check_args(&self, given: usize) -> Option<(String, &'static str)> {
+        let s = |n: usize| if n == 1 { "" } else { "s" };
+        match self.args {
+            Args::None if given > 0 => Some(("accepts no arguments".to_owned(), "Run")),
+            Args::AtLeast(n) if given < n => Some((format!("requires at least {n} argument{}", s(n)), "See")),
+            Args::Exactly(n) if given != n => Some((format!("requires {n} argument{}", s(n)), "Run")),
+            Args::AtMost(n) if given > n => Some((format!("requires at most {n} argument{}", s(n)), "See")),
+            _ => None,
+        }
+    }
+}
+
+/// What a word on the command line stands for.
+#[derive(Debug)]
+pub(crate) enum Entry {
+    /// A command of ours.
+    Command(&'static Command),
+    /// A group of commands (`container`).
+    Group(&'static Group),
+    /// Docker has it; we do not, yet.
+    NotYet,
+}
+
+/// A management command.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    /// (name within the group, command); aliases repeat the command.
+    pub(crate) commands: &'static [(&'static str, &'static Command)],
+    /// What Docker has there and we do not, yet.
+    pub(crate) not_yet: &'static [&'static str],
+}
+
+use crate::cmd::{
+    attach, create, events, exec, images, info, inspect, kill, logs, pause, ps, pull, restart, rm, rmi, run, start,
+    stop, unpause, version, wait,
+};
+
+/// The commands at the top, in the order of help.
+pub(crate) const COMMON: &[&Command] =
+    &[&run::COMMAND, &exec::COMMAND, &ps::COMMAND, &pull::COMMAND, &images::COMMAND, &version::COMMAND, &info::COMMAND];
+
+/// The others.
+pub(crate) const OTHERS: &[&Command] = &[
+    &attach::COMMAND,
+    &create::COMMAND,
+    &events::COMMAND,
+    &inspect::COMMAND,
+    &kill::COMMAND,
+    &logs::COMMAND,
+    &pause::COMMAND,
+    &restart::COMMAND,
+    &rm::COMMAND,
+    &rmi::COMMAND,
+    &start::COMMAND,
+    &stop::COMMAND,
+    &unpause::COMMAND,
+    &wait::COMMAND,
+];
+
+/// The groups.
+pub(crate) const GROUPS: &[&Group] = &[&CONTAINER, &IMAGE, &SYSTEM];
+
+const CONTAINER: Group = Group {
+    name: "container",
+    about: "Manage containers",
+    commands: &[
+        ("attach", &attach::COMMAND),
+        ("create", &create::COMMAND),
+        ("exec", &exec::COMMAND),
+        ("inspect", &inspect::CONTAINER),
+        ("kill", &kill::COMMAND),
+        ("logs", &logs::COMMAND),
+        ("ls", &ps::LS),
+        ("list", &ps::LS),
+        ("ps", &ps::LS),
+        ("pause", &pause::COMMAND),
+        ("restart", &restart::COMMAND),
+        ("rm", &rm::COMMAND),
+        ("remove", &rm::COMMAND),
+        ("run", &run::COMMAND),
+        ("start", &start::COMMAND),
+        ("stop", &stop::COMMAND),
+        ("unpause", &unpause::COMMAND),
+        ("wait", &wait::COMMAND),
+    ],
+    not_yet: &["commit", "cp", "diff", "export", "port", "prune", "rename", "stats", "top", "update"],
+};
+
+const IMAGE: Group = Group {
+    name: "image",
+    about: "Manage images",
+    commands: &[
+        ("inspect", &inspect::IMAGE),
+        ("ls", &images::LS),
+        ("list", &images::LS),
+        ("pull", &pull::COMMAND),
+        ("rm", &rmi::RM),
+        ("remove", &rmi::RM),
+    ],
+    not_yet: &["build", "history", "import", "load", "prune", "push", "save", "tag"],
+};
+
+const SYSTEM: Group = Group {
+    name: "system",
+    about: "Look at the engine",
+    commands: &[("events", &events::COMMAND), ("info", &info::COMMAND)],
+    not_yet: &["df", "prune", "dial-stdio"],
+};
+
+/// What Docker has at the top and we do not, yet.
+const NOT_YET: &[&str] = &[
+    "build",
+    "builder",
+    "buildx",
+    "checkpoint",
+    "commit",
+    "compose",
+    "config",
+    "context",
+    "cp",
+    "diff",
+    "export",
+    "history",
+    "import",
+    "load",
+    "login",
+    "logout",
+    "manifest",
+    "network",
+    "node",
+    "plugin",
+    "port",
+    "push",
+    "rename",
+    "save",
+    "search",
+    "secret",
+    "service",
+    "stack",
+    "stats",
+    "swarm",
+    "tag",
+    "top",
+    "trust",
+    "update",
+    "volume",
+];
+
+/// Looks a word at the top up.
+pub(crate) fn find(word: &str) -> Option<Entry> {
+    if let Some(command) = COMMON.iter().chain(OTHERS).find(|c| c.name == word) {
+        return Some(Entry::Command(command));
+    }
+    if let Some(group) = GROUPS.iter().find(|g| g.name == word) {
+        return Some(Entry::Group(group));
+    }
+    NOT_YET.contains(&word).then_some(Entry::NotYet)
+}
+
+/// Looks a word in a group up.
+pub(crate) fn find_in(group: &'static Group, word: &str) -> Option<Entry> {
+    if let Some((_, command)) = group.commands.iter().find(|(name, _)| *name == word) {
+        return Some(Entry::Command(command));
+    }
+    group.not_yet.contains(&word).then_some(Entry::NotYet)
+}
+
+/// The names closest to a word that is none.
+pub(crate) fn similar<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut near: Vec<(usize, &str)> = names
+        .map(|name| (distance(word, name), name))
+        .filter(|(d, name)| *d <= 2 && *d < name.len() || (name.starts_with(word) && !word.is_empty()))
+        .collect();
+    near.sort();
+    near.into_iter().map(|(_, name)| name).take(3).collect()
+}
+
+fn distance(a: &str, b: &str) -> usize {
+    let b = b.as_bytes();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, cb) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(ca != *cb);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}

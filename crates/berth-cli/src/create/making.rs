@@ -1,0 +1,78 @@
+//! From a [`Plan`] to a container: with an image that is pulled where it is missing.
+
+use std::io::Write as _;
+
+use berth_client::Client;
+
+use super::{Plan, Pull};
+use crate::cmd::pull;
+use crate::grammar::os_error;
+use crate::session::Session;
+
+/// A container that was made.
+#[derive(Debug)]
+pub(crate) struct Made {
+    pub(crate) id: String,
+}
+
+/// Makes the container; the error is a sentence for [`crate::program::Program::not_run`].
+pub(crate) async fn make(session: &Session, client: &Client, plan: &Plan) -> Result<Made, String> {
+    let cidfile = CidFile::create(plan.cidfile.as_deref())?;
+    let image = &plan.request.config.image;
+    if plan.pull == Pull::Always {
+        pull::for_run(session, client, image, &plan.platform, plan.quiet).await?;
+    }
+    let create = || client.create_container(&plan.name, &plan.platform, &plan.request);
+    let created = match create().await {
+        Err(error) if error.is_not_found() && plan.pull == Pull::Missing && is_about_image(&error) => {
+            if !plan.quiet {
+                eprintln!("Unable to find image '{}' locally", pull::familiar(image));
+            }
+            pull::for_run(session, client, image, &plan.platform, plan.quiet).await?;
+            create().await
+        }
+        other => other,
+    }
+    .map_err(|error| error.to_string())?;
+    for warning in &created.warnings {
+        eprintln!("WARNING: {warning}");
+    }
+    cidfile.write(&created.id)?;
+    Ok(Made { id: created.id })
+}
+
+/// Something else than the image may be missing: a container whose namespace is to be joined, a network.
+fn is_about_image(error: &berth_client::Error) -> bool {
+    error.to_string().to_ascii_lowercase().contains("no such image")
+}
+
+/// `--cidfile`: must not exist before, and holds the id or is removed.
+struct CidFile(Option<(String, std::fs::File)>);
+
+impl CidFile {
+    fn create(path: Option<&str>) -> Result<Self, String> {
+        let Some(path) = path else { return Ok(Self(None)) };
+        match std::fs::OpenOptions::new().write(true).create_new(true).open(path) {
+            Ok(file) => Ok(Self(Some((path.to_owned(), file)))),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                Err(format!("container ID file found, make sure the other container isn't running or delete {path}"))
+            }
+            Err(error) => Err(format!("failed to create the container ID file: {}", os_error("open", path, &error))),
+        }
+    }
+
+    fn write(mut self, id: &str) -> Result<(), String> {
+        let Some((path, mut file)) = self.0.take() else { return Ok(()) };
+        file.write_all(id.as_bytes()).map_err(|error| {
+            format!("failed to write the container ID to the file: {}", os_error("write", &path, &error))
+        })
+    }
+}
+
+impl Drop for CidFile {
+    fn drop(&mut self) {
+        if let Some((path, _)) = &self.0 {
+            _ = std::fs::remove_file(path);
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Flags before the command, and the help texts above single commands.
+
+use crate::command::{COMMON, Command, GROUPS, Group, OTHERS};
+use crate::failure::Failure;
+use crate::flag::{Flag, help as render, parse};
+use crate::program::Program;
+use crate::terminal;
+
+const FLAGS: &[Flag] = &[
+    Flag::text("config", "Directory of the client's configuration").default("~/.docker"),
+    Flag::text("context", "Context whose daemon is used (overrides DOCKER_HOST)").short('c'),
+    Flag::switch("debug", "Say more about what goes wrong").short('D'),
+    Flag::list("host", "Address of the daemon's socket").short('H'),
+    Flag::text("log-level", "How much to log (debug, info, warn, error, fatal)").short('l').default("\"info\""),
+    Flag::switch("tls", "Use TLS"),
+    Flag::text("tlscacert", "Trust certificates signed by this authority only"),
+    Flag::text("tlscert", "The client's TLS certificate"),
+    Flag::text("tlskey", "The client's TLS key"),
+    Flag::switch("tlsverify", "Use TLS and verify the daemon"),
+    Flag::switch("version", "Print the version and quit").short('v'),
+];
+
+/// What stood before the command.
+#[derive(Debug, Default)]
+pub(crate) struct Globals {
+    pub(crate) hosts: Vec<String>,
+    pub(crate) context: Option<String>,
+    pub(crate) config: Option<String>,
+    pub(crate) tls: bool,
+}
+
+/// Takes the flags before the command; the rest begins with the command.
+pub(crate) fn parse(program: Program, words: &[String]) -> Result<(Globals, Vec<String>), Failure> {
+    let parsed = parse::parse(FLAGS, words, false)
+        .map_err(|error| program.bad_flag(&error, "", "[OPTIONS] COMMAND [ARG...]"))?;
+    if parsed.help {
+        crate::print(&help(program));
+        return Err(Failure::silent(0));
+    }
+    if parsed.on("version") {
+        crate::print(&format!("{}\n", version_line(program)));
+        return Err(Failure::silent(0));
+    }
+    if let Some(level) = parsed.get("log-level")
+        && !matches!(level, "trace" | "debug" | "info" | "warn" | "warning" | "error" | "fatal" | "panic")
+    {
+        return Err(Failure::new(format!("Unable to parse logging level: {level}")));
+    }
+    let globals = Globals {
+        hosts: parsed.strings("host"),
+        context: parsed.get("context").map(str::to_owned),
+        config: parsed.get("config").map(str::to_owned),
+        tls: parsed.on("tls") || parsed.on("tlsverify"),
+    };
+    Ok((globals, parsed.args))
+}
+
+fn version_line(program: Program) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    match program.0 {
+        "docker" => format!("Docker version {version}, build berth"),
+        _ => format!("berth version {version}"),
+    }
+}
+
+/// `--help` alone.
+pub(crate) fn help(program: Program) -> String {
+    let lines = |commands: &[&'static Command]| commands.iter().map(|c| (c.name, c.about)).collect::<Vec<_>>();
+    let groups: Vec<_> = GROUPS.iter().map(|g| (g.name, g.about)).collect();
+    let mut others = lines(OTHERS);
+    others.push(("daemon", "Serve the Engine API"));
+    others.sort_unstable();
+    format!(
+        "Usage:  {program} [OPTIONS] COMMAND\n\nRuns containers\n{}{}{}{}\nRun '{program} COMMAND --help' for more information on a command.\n",
+        render::names("Common Commands", &lines(COMMON)),
+        render::names("Management Commands", &groups),
+        render::names("Commands", &others),
+        render::flags("Global Options", FLAGS, terminal::width()),
+    )
+}
+
+/// `container --help`.
+pub(crate) fn group_help(program: Program, group: &Group) -> String {
+    let lines: Vec<_> =
+        group.commands.iter().filter(|(name, c)| *name == c.name).map(|(name, c)| (*name, c.about)).collect();
+    format!(
+        "Usage:  {program} {} COMMAND\n\n{}\n{}\nRun '{program} {} COMMAND --help' for more information on a command.\n",
+        group.name,
+        group.about,
+        render::names("Commands", &lines),
+        group.name
+    )
+}
+
+/// `run --help`.
+pub(crate) fn command_help(program: Program, path: &str, command: &Command) -> String {
+    let parent = path.rsplit_once(' ').map_or(String::new(), |(parent, _)| format!("{parent} "));
+    let aliases = match command.aliases {
+        [] => String::new(),
+        names => {
+            let full: Vec<String> = names.iter().map(|name| format!("{program} {name}")).collect();
+            format!("\nAliases:\n  {}\n", full.join(", "))
+        }
+    };
+    format!(
+        "Usage:  {program} {parent}{}\n\n{}\n{aliases}{}",
+        command.usage,
+        command.about,
+        render::flags("Options", command.flags, terminal::width())
+    )
+}
