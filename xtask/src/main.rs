@@ -1,7 +1,8 @@
-//! The project's own chores: `cargo xtask check|tidy`.
+//! The project's own chores: `cargo xtask check|tidy|bench`.
 //!
 //! `check` is everything that the gate runs. Start reading there.
 
+mod bench;
 mod check;
 mod install;
 mod tidy;
@@ -13,6 +14,8 @@ use anyhow::{Context, Result, bail};
 const USAGE: &str = "usage: cargo xtask COMMAND
 
   check [--install]   everything the gate runs; --install first installs what the tests need
+  bench run [--rounds N] [--json FILE] [--floor FILE]
+                      berth beside the installed peers, interleaved, with ratios
   tidy                crate dependencies, module headers, test registration, licences
 ";
 
@@ -22,6 +25,7 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["check"] => check::run(),
         ["check", "--install"] => install::run().and_then(|()| check::run()),
+        ["bench", "run", options @ ..] => bench::Options::parse(options).and_then(|options| bench::run(&options)),
         ["tidy"] => tidy::run(),
         _ => {
             eprint!("{USAGE}");

@@ -23,6 +23,18 @@ impl Registry {
     /// An empty registry; `root` is emptied first.
     #[must_use]
     pub fn start(root: &Path) -> Self {
+        let registry = Self::start_in(root, &[]);
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while TcpStream::connect(&registry.host).is_err() {
+            assert!(Instant::now() < deadline, "the registry does not answer: see {}", root.join("log").display());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        registry
+    }
+
+    /// The same, started by `wrapper` (`nsenter …`) and perhaps not ready yet.
+    #[must_use]
+    pub fn start_in(root: &Path, wrapper: &[&str]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let host = format!("127.0.0.1:{port}");
         drop(fs::remove_dir_all(root));
@@ -34,12 +46,7 @@ impl Registry {
             "http": {"addr": host},
         });
         fs::write(root.join("config.yml"), config.to_string()).unwrap();
-        spawn_until_we_end(root);
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while TcpStream::connect(&host).is_err() {
-            assert!(Instant::now() < deadline, "the registry does not answer: see {}", root.join("log").display());
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        spawn_until_we_end(root, wrapper);
         Self { host, root: root.to_owned() }
     }
 
@@ -75,12 +82,14 @@ impl Registry {
 
 /// Starts the registry from a thread that never ends, and has the kernel kill it when that thread does: with the
 /// test process, however that ends.
-fn spawn_until_we_end(root: &Path) {
+fn spawn_until_we_end(root: &Path, wrapper: &[&str]) {
     let root = root.to_owned();
+    let words = [wrapper, &["setpriv", "--pdeathsig", "KILL", "docker-registry", "serve"]].concat();
+    let words: Vec<String> = words.into_iter().map(str::to_owned).collect();
     std::thread::spawn(move || {
         let log = fs::File::create(root.join("log")).unwrap();
-        let mut child = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", "docker-registry", "serve"])
+        let mut child = Command::new(&words[0])
+            .args(&words[1..])
             .arg(root.join("config.yml"))
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())

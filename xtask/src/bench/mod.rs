@@ -1,0 +1,64 @@
+//! `cargo xtask bench run`: berth beside whichever peers are installed, interleaved in one run.
+//!
+//! A ratio from one run counts; an absolute time on a shared machine does not. Every daemon runs in a network
+//! namespace made for the benchmark, with directories of its own, so that nothing remains. Start reading at
+//! [`run`]; `peer` says what is measured, `cases` how.
+
+mod cases;
+mod peer;
+mod report;
+mod runtime;
+mod sample;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+
+use peer::Stage;
+
+/// What the command line says.
+pub(crate) struct Options {
+    /// How many times each case is measured on each peer.
+    rounds: usize,
+    /// Where the raw samples go.
+    json: Option<PathBuf>,
+    /// The kernel's floor: what `floor.c` printed on the same machine.
+    floor: Option<PathBuf>,
+}
+
+impl Options {
+    /// `--rounds N`, `--json FILE`, `--floor FILE`
+    pub(crate) fn parse(args: &[&str]) -> Result<Self> {
+        let mut options = Self { rounds: 30, json: None, floor: None };
+        let mut words = args.iter();
+        while let Some(flag) = words.next() {
+            let value = words.next().with_context(|| format!("{flag} needs a value"))?;
+            match *flag {
+                "--rounds" => options.rounds = value.parse().with_context(|| format!("--rounds {value}"))?,
+                "--json" => options.json = Some(value.into()),
+                "--floor" => options.floor = Some(value.into()),
+                _ => bail!("{flag} is not an option of bench run"),
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// Builds berth as users get it, measures, prints, and takes everything down again.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    crate::run("cargo", &["build", "--release", "--quiet", "--package", "berth"])?;
+    let stage = Stage::set()?;
+    let peers = stage.peers()?;
+    let mut table = sample::Table::default();
+    cases::measure(&peers, options.rounds, &mut table)?;
+    runtime::measure(&stage, options.rounds, &mut table)?;
+    if let Some(floor) = &options.floor {
+        report::add_floor(floor, &mut table)?;
+    }
+    drop(peers);
+    report::print(&table);
+    if let Some(path) = &options.json {
+        std::fs::write(path, report::json(&table)).with_context(|| path.display().to_string())?;
+    }
+    Ok(())
+}
