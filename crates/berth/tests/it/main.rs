@@ -13,7 +13,11 @@ mod registry;
 mod terminal;
 
 mod concepts;
+mod debian;
+mod hostile;
 mod interaction;
 mod lifecycle;
+mod peers;
 mod pull;
+mod recovery;
 mod run;

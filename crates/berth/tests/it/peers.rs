@@ -1,0 +1,132 @@
+//! Other engines on our runtime: Debian's podman and dockerd.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::host::{BERTH, Done, until};
+use crate::registry;
+use crate::terminal::Terminal;
+
+/// The binary under the name by which other engines start it as a runtime.
+fn runtime(root: &Path) -> String {
+    let path = root.join("berth-runtime");
+    symlink(BERTH, &path).unwrap();
+    path.display().to_string()
+}
+
+/// A peer's command line, with whatever it needs to be alone.
+struct Peer<'a> {
+    words: Vec<String>,
+    run: &'a [&'a str],
+}
+
+impl Peer<'_> {
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.words[0]);
+        command.args(&self.words[1..]).args(args).env("DOCKER_CONFIG", "/nonexistent").stdin(Stdio::null());
+        command
+    }
+
+    #[track_caller]
+    fn tell(&self, args: &[&str]) -> String {
+        let done = self.try_tell(args);
+        assert!(done.ok(), "{args:?} failed with {}:\n{}{}", done.code, done.out, done.err);
+        done.out
+    }
+
+    fn try_tell(&self, args: &[&str]) -> Done {
+        Done::from(self.command(args).output().unwrap())
+    }
+
+    fn run(&self, args: &[&str]) -> Vec<String> {
+        [&["run"], self.run, args].concat().into_iter().map(str::to_owned).collect()
+    }
+
+    /// The whole of what a runtime is asked for in daily life.
+    fn exercise(&self, image: &str) {
+        let tell = |args: &[&str]| {
+            let words = self.run(args);
+            self.try_tell(&words.iter().map(String::as_str).collect::<Vec<_>>())
+        };
+        let done = tell(&["--rm", image, "sh", "-c", "echo out; exit 3"]);
+        assert_eq!((done.code, done.out.as_str()), (3, "out"), "{}", done.err);
+        let script = "cat /sys/fs/cgroup/memory.max 2>/dev/null || cat /sys/fs/cgroup/memory/memory.limit_in_bytes";
+        let done = tell(&["--rm", "-m", "64m", "--pids-limit", "20", image, "sh", "-c", script]);
+        assert_eq!(done.out, "67108864", "{}", done.err);
+        assert!(tell(&["-d", "--name", "box", image, "sleep", "300"]).ok());
+        assert_eq!(self.tell(&["exec", "box", "echo", "inside"]), "inside");
+        assert_eq!(self.try_tell(&["exec", "box", "sh", "-c", "exit 5"]).code, 5);
+        self.tell(&["kill", "box"]);
+        until("it is killed", Duration::from_secs(10), || {
+            self.tell(&["inspect", "-f", "{{.State.ExitCode}}", "box"]) == "137"
+        });
+        self.tell(&["rm", "box"]);
+        let words = self.run(&["-it", "--rm", image, "sh"]);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let terminal = Terminal::start(&self.command(&words));
+        terminal.shows("#");
+        terminal.type_in("tty; exit 4\n");
+        terminal.shows("/dev/pts/0");
+        assert_eq!(terminal.ends(), 4);
+    }
+}
+
+#[test]
+fn podman() {
+    let root = TempDir::with_prefix("berth-podman-").unwrap();
+    let path = |name: &str| root.path().join(name).display().to_string();
+    let mut words: Vec<String> =
+        ["podman", "--cgroup-manager=cgroupfs", "--events-backend=none"].map(str::to_owned).into();
+    words.extend([
+        "--storage-driver=vfs".to_owned(),
+        "--root".to_owned(),
+        path("data"),
+        "--runroot".to_owned(),
+        path("run"),
+    ]);
+    words.extend(["--runtime".to_owned(), runtime(root.path())]);
+    let peer = Peer { words, run: &["--network", "none"] };
+    let image = registry::reference("busybox");
+    peer.tell(&["pull", "-q", "--tls-verify=false", &image]);
+    peer.exercise(&image);
+}
+
+/// Stops the daemon when the test ends, however it does.
+struct Dockerd(Child);
+
+impl Drop for Dockerd {
+    fn drop(&mut self) {
+        drop(rustix::process::kill_process(rustix::process::Pid::from_child(&self.0), rustix::process::Signal::TERM));
+        drop(self.0.wait());
+    }
+}
+
+#[test]
+fn dockerd() {
+    let root = TempDir::with_prefix("berth-dockerd-").unwrap();
+    let path = |name: &str| root.path().join(name).display().to_string();
+    let address = format!("unix://{}", path("sock"));
+    let log = fs::File::create(root.path().join("log")).unwrap();
+    let daemon = Command::new("dockerd")
+        .args(["-H", &address, "--data-root", &path("data"), "--exec-root", &path("run"), "--pidfile", &path("pid")])
+        .args(["--bridge", "none", "--iptables=false", "--config-file", "/dev/null"])
+        .args(["--add-runtime", &format!("berth={}", runtime(root.path())), "--default-runtime", "berth"])
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let daemon = Dockerd(daemon);
+    until("dockerd answers", Duration::from_secs(30), || {
+        Command::new("docker").args(["-H", &address, "version"]).output().is_ok_and(|output| output.status.success())
+    });
+    let peer = Peer { words: ["docker", "-H", &address].map(str::to_owned).into(), run: &["--network", "none"] };
+    let image = registry::reference("busybox");
+    peer.tell(&["pull", "-q", &image]);
+    peer.exercise(&image);
+    drop(daemon);
+}
