@@ -69,8 +69,17 @@ fn next(core: &Core) -> Option<Job> {
         if state.down {
             return None;
         }
+        let rest =
+            state.rest_until.map(|until| until.saturating_duration_since(Instant::now())).filter(|r| !r.is_zero());
         for need in [Need::Urgent, Need::Stock] {
+            if need == Need::Stock && rest.is_some() {
+                break;
+            }
             let urgent = need == Need::Urgent;
+            if !urgent {
+                // The next take begins a new rest.
+                state.rest_until = None;
+            }
             if state.bridged.needs() == need {
                 state.bridged.begin_making();
                 return Some(Job { kind: Kind::Bridged, urgent });
@@ -80,7 +89,10 @@ fn next(core: &Core) -> Option<Job> {
                 return Some(Job { kind: Kind::None, urgent });
             }
         }
-        state = core.wanted.wait(state).unwrap_or_else(PoisonError::into_inner);
+        state = match rest {
+            Some(rest) => core.wanted.wait_timeout(state, rest).unwrap_or_else(PoisonError::into_inner).0,
+            None => core.wanted.wait(state).unwrap_or_else(PoisonError::into_inner),
+        };
     }
 }
 

@@ -21,8 +21,11 @@ use crate::{Endpoint, Error, Ipv4Net, NetworkConfig, Result, Sandbox, maker, ran
 const READY_NONE: usize = 2;
 const READY_BRIDGED: usize = 3;
 
-/// Two make sandboxes nearly twice as fast as one; more only queue for the kernel's one lock on links.
+/// Two, as half of the making waits for the kernel's one lock on links; more were no faster on two processors.
 const MAKERS: usize = 2;
+
+/// How long after a take the stock is left alone: the launch it is for has the processors first.
+const REST: Duration = Duration::from_millis(8);
 
 /// No sandbox takes that long unless the kernel is stuck.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -79,6 +82,8 @@ pub(crate) struct State {
     pub(crate) address: Option<Ipv4Net>,
     /// What is wrong with the firewall for good.
     pub(crate) warning: Option<String>,
+    /// Not before then is anything made for the stock.
+    pub(crate) rest_until: Option<Instant>,
     /// Why no maker works.
     broken: Option<String>,
     pub(crate) down: bool,
@@ -122,7 +127,10 @@ impl Core {
         }
         stock(&mut state).keep(keep);
         let mut taken = stock(&mut state).take();
-        self.wanted.notify_one();
+        if state.rest_until.is_none() {
+            state.rest_until = Some(Instant::now() + REST);
+            self.wanted.notify_one();
+        }
         if taken.is_none() {
             stock(&mut state).begin_waiting();
             // Both makers may have something to do now: one for us, one for the stock.
@@ -191,6 +199,7 @@ impl Networks {
             leases,
             address: None,
             warning: None,
+            rest_until: None,
             broken: None,
             down: false,
         };

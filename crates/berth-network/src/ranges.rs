@@ -104,7 +104,8 @@ mod tests {
             let bridge = Ipv4Net::new(Ipv4Addr::from_bits(own), length).unwrap();
             let mut held = BTreeSet::new();
             let mut before = None;
-            while let Some(address) = { let next = free(bridge, &held).next(); next } {
+            loop {
+                let Some(address) = free(bridge, &held).next() else { break };
                 prop_assert!(bridge.contains(address));
                 prop_assert!(address != bridge.address());
                 prop_assert!(address != bridge.network() && address != bridge.broadcast());

@@ -11,7 +11,7 @@ const DOCKER: &str = "iptables -N DOCKER-USER; iptables -N DOCKER
     iptables -A FORWARD -o docker0 -j DOCKER; iptables -A FORWARD -i docker0 ! -o docker0 -j ACCEPT";
 
 /// `iptables-save` without its comments and counters.
-fn saved() -> Vec<String> {
+pub(crate) fn saved() -> Vec<String> {
     let plain = |line: &str| line.split(" [").next().unwrap_or_default().to_owned();
     sh("iptables-save").lines().filter(|line| !line.starts_with('#')).map(plain).collect()
 }

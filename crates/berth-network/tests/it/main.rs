@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod bridge;
+mod dockerd;
 mod firewall;
 mod host;
 mod lifetime;
