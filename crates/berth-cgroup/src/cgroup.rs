@@ -4,9 +4,12 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::LinuxResources;
+use rustix::fs::{Mode as Bits, OFlags};
 use rustix::process::Signal;
 
-use crate::{Error, Hierarchy, OomWatch, Stats};
+use crate::hierarchy::Mode;
+use crate::limits::Facts;
+use crate::{Error, Hierarchy, OomWatch, Stats, devices, file, freezer, limits, members, oom, stats, systemd, tree};
 
 /// Who makes the cgroup.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -71,11 +74,14 @@ pub struct Cgroup {
     unified: bool,
     #[serde(default)]
     driver: Driver,
+    /// systemd's unit, with its driver.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unit: Option<String>,
 }
 
 impl Cgroup {
-    /// Makes the cgroup at `path` (absolute within the hierarchies, such as `/berth/<id>`) and sets its limits.
-    /// What is half made when something fails is removed again.
+    /// Makes the cgroup at `path` and sets its limits. The path is absolute within the hierarchies, such as
+    /// `/berth/<id>`, or relative to where this process is. What is half made when something fails is removed again.
     pub fn create(hierarchy: &Hierarchy, path: &str, resources: &LinuxResources) -> Result<Cgroup, Error> {
         Cgroup::create_with(hierarchy, path, resources, &Options::default()).map(|created| created.cgroup)
     }
@@ -87,14 +93,32 @@ impl Cgroup {
         resources: &LinuxResources,
         options: &Options,
     ) -> Result<Created, Error> {
-        let _ = (hierarchy, path, resources, options);
-        Err(Error::NoHierarchy)
+        let cgroup = Cgroup::open(hierarchy, path, options.driver)?;
+        if let Some(unit) = &cgroup.unit {
+            systemd::start(path, unit, resources)?;
+        }
+        tree::make(&cgroup, hierarchy)?;
+        match cgroup.limit_new(resources, options) {
+            Ok(warnings) => Ok(Created { cgroup, warnings }),
+            Err(error) => {
+                // What went wrong first is what matters.
+                let _ = cgroup.remove();
+                Err(error)
+            }
+        }
     }
 
     /// Takes up the cgroup at `path` that somebody made before (a runtime's `state`, a restart).
     pub fn open(hierarchy: &Hierarchy, path: &str, driver: Driver) -> Result<Cgroup, Error> {
-        let _ = (hierarchy, path, driver);
-        Err(Error::NoHierarchy)
+        let (path, unit) = match driver {
+            Driver::Cgroupfs => (path.to_owned(), None),
+            Driver::Systemd => systemd::place(path).map(|(path, unit)| (path, Some(unit)))?,
+        };
+        let directory = |mount: &crate::Mount| {
+            Ok(Directory { controllers: mount.controllers.clone(), path: mount.directory(&path)? })
+        };
+        let directories = hierarchy.used().iter().map(directory).collect::<Result<_, Error>>()?;
+        Ok(Cgroup { directories, unified: hierarchy.mode() == Mode::V2, driver, unit })
     }
 
     /// Each directory with its controllers (or `name=…`; none on v2): for `/proc`, for mounting, for `state`.
@@ -104,11 +128,14 @@ impl Cgroup {
 
     /// The directory of one controller (any, on v2).
     pub fn directory(&self, controller: &str) -> Option<&Path> {
-        let all = self.unified;
-        self.directories
-            .iter()
-            .find(|one| all || one.controllers.iter().any(|c| c == controller))
-            .map(|one| one.path.as_path())
+        let mut all = self.directories.iter();
+        let found = all.find(|one| self.unified || one.controllers.iter().any(|name| name == controller))?;
+        Some(&found.path)
+    }
+
+    /// Whether limits are set through the unified hierarchy.
+    pub fn is_unified(&self) -> bool {
+        self.unified
     }
 
     /// Whether any of its directories is there.
@@ -118,65 +145,141 @@ impl Cgroup {
 
     /// What init needs to get in.
     pub fn entrance(&self) -> Result<Entrance, Error> {
-        Err(Error::NoHierarchy)
+        let open = |path: &Path, flags| {
+            rustix::fs::open(path, flags | OFlags::CLOEXEC, Bits::empty())
+                .map_err(|errno| Error::Read { path: path.to_owned(), source: errno.into() })
+        };
+        if self.unified {
+            let directory = open(&self.directories[0].path, OFlags::PATH | OFlags::DIRECTORY)?;
+            return Ok(Entrance { tasks: Vec::new(), directory: Some(directory) });
+        }
+        let tasks = self.directories.iter().map(|one| open(&one.path.join("tasks"), OFlags::WRONLY));
+        Ok(Entrance { tasks: tasks.collect::<Result<_, _>>()?, directory: None })
     }
 
     /// Moves another process in. Slow on v1 (it waits for RCU): let a process enter by itself where possible.
     pub fn add(&self, pid: i32) -> Result<(), Error> {
-        let _ = pid;
-        Err(Error::NoHierarchy)
+        self.directories.iter().try_for_each(|one| file::write(&one.path.join("cgroup.procs"), &pid.to_string()))
     }
 
-    /// Changes limits; what `resources` does not name stays.
+    /// Changes limits; what `resources` does not name stays. Devices change only if there are rules.
     pub fn update(&self, resources: &LinuxResources) -> Result<(), Error> {
-        let _ = resources;
-        Err(Error::NoHierarchy)
+        if let Some(unit) = &self.unit {
+            systemd::update(unit, resources)?;
+        }
+        limits::apply(self, self.plan(resources, false)?)?;
+        match resources.devices() {
+            Some(rules) if !rules.is_empty() => self.limit_devices(&devices::rules(rules)?, false),
+            _ => Ok(()),
+        }
+    }
+
+    fn limit_new(&self, resources: &LinuxResources, options: &Options) -> Result<Vec<Error>, Error> {
+        let steps = self.plan(resources, true)?;
+        let mut warnings = Vec::new();
+        if options.lenient {
+            warnings = limits::apply_leniently(self, steps)?;
+        } else {
+            limits::apply(self, steps)?;
+        }
+        let rules = devices::rules(resources.devices().as_deref().unwrap_or_default())?;
+        match self.limit_devices(&rules, true) {
+            Err(error @ Error::Absent { .. }) if options.lenient => warnings.push(error),
+            result => result?,
+        }
+        Ok(warnings)
+    }
+
+    fn plan(&self, resources: &LinuxResources, is_new: bool) -> Result<Vec<limits::Step>, Error> {
+        let present = Present { cgroup: self, is_new };
+        if self.unified { limits::plan_v2(resources, &present) } else { limits::plan_v1(resources, &present) }
+    }
+
+    fn limit_devices(&self, rules: &[devices::Rule], is_new: bool) -> Result<(), Error> {
+        let Some(directory) = self.directory("devices") else {
+            return Err(Error::Absent { limit: "access to devices", controller: "devices", file: None });
+        };
+        if self.unified {
+            // A new cgroup has no program, and none is needed to allow everything.
+            if is_new && devices::allow_everything(rules) { Ok(()) } else { devices::install(directory, rules) }
+        } else {
+            devices::write_v1(directory, rules, is_new)
+        }
     }
 
     /// Stops every process, those forked meanwhile too; returns when all stand still.
     pub fn freeze(&self) -> Result<(), Error> {
-        Err(Error::NoHierarchy)
+        freezer::freeze(self)
     }
 
     /// Lets them go on.
     pub fn thaw(&self) -> Result<(), Error> {
-        Err(Error::NoHierarchy)
+        freezer::thaw(self)
     }
 
     /// Whether the processes may run.
     pub fn freezer(&self) -> Result<Freezer, Error> {
-        Err(Error::NoHierarchy)
+        freezer::state(self)
     }
 
     /// Sends a signal to every process, those of sub-groups too. SIGKILL reaches a frozen cgroup: it is thawed.
     pub fn kill_all(&self, signal: Signal) -> Result<(), Error> {
-        let _ = signal;
-        Err(Error::NoHierarchy)
+        members::signal(self, signal)
     }
 
     /// Every process, those of sub-groups too, as this process sees them.
     pub fn pids(&self) -> Result<Vec<i32>, Error> {
-        Err(Error::NoHierarchy)
+        members::pids(self)
     }
 
     /// A moment's figures.
     pub fn stats(&self) -> Result<Stats, Error> {
-        Err(Error::NoHierarchy)
+        stats::read(self)
     }
 
     /// How many processes were killed for want of memory.
     pub fn oom_kills(&self) -> Result<u64, Error> {
-        Err(Error::NoHierarchy)
+        oom::kills(self)
     }
 
     /// A descriptor that becomes readable when the memory limit is reached.
     pub fn oom_watch(&self) -> Result<OomWatch, Error> {
-        Err(Error::NoHierarchy)
+        oom::watch(self)
     }
 
     /// Removes the cgroup and what was made below it. The processes must be gone; those that are only just
     /// going are waited for briefly. A cgroup that is not there is no error.
     pub fn remove(&self) -> Result<(), Error> {
-        Err(Error::NoHierarchy)
+        tree::remove(self)?;
+        match &self.unit {
+            Some(unit) => systemd::stop(unit),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The kernel's present values of a cgroup.
+struct Present<'a> {
+    cgroup: &'a Cgroup,
+    is_new: bool,
+}
+
+impl Present<'_> {
+    fn path(&self, controller: &str, file: &str) -> Option<PathBuf> {
+        Some(self.cgroup.directory(controller)?.join(file))
+    }
+}
+
+impl Facts for Present<'_> {
+    fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    fn has(&self, controller: &str, file: &str) -> bool {
+        self.path(controller, file).is_some_and(|path| path.exists())
+    }
+
+    fn read(&self, controller: &str, file: &str) -> Option<String> {
+        file::read_if_there(&self.path(controller, file)?).ok().flatten()
     }
 }

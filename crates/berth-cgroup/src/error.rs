@@ -66,7 +66,7 @@ pub enum Error {
         /// The controller.
         controller: &'static str,
         /// The file that is missing, where the controller is there but lacks it.
-        file: Option<&'static str>,
+        file: Option<String>,
     },
     /// A value that no kernel takes.
     #[error("{limit} cannot be {value}: {reason}")]
@@ -148,6 +148,6 @@ fn cause(error: &io::Error) -> String {
     }
 }
 
-fn with(file: &Option<&'static str>) -> String {
-    file.map(|file| format!(" with {file}")).unwrap_or_default()
+fn with(file: &Option<String>) -> String {
+    file.as_ref().map(|file| format!(" with {file}")).unwrap_or_default()
 }

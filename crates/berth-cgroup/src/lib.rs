@@ -7,10 +7,17 @@
 //! Start reading at [`Cgroup::create`].
 
 mod cgroup;
+mod devices;
 mod error;
+mod file;
+mod freezer;
 mod hierarchy;
+mod limits;
+mod members;
 mod oom;
 mod stats;
+mod systemd;
+mod tree;
 
 pub use cgroup::{Cgroup, Created, Driver, Entrance, Freezer, Options};
 pub use error::Error;

@@ -1,19 +1,37 @@
 //! Being told when the kernel kills for want of memory.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
-use crate::Error;
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::fs::inotify;
+use rustix::io::Errno;
 
-/// A descriptor that becomes readable when something about memory happened; then ask [`OomWatch::drain`].
+use crate::cgroup::Cgroup;
+use crate::{Error, file};
+
+/// A descriptor that becomes readable when something about memory happened (or when the cgroup is removed). Then
+/// [`OomWatch::drain`] it; whether a process was killed, [`Cgroup::oom_kills`] tells.
 #[derive(Debug)]
 pub struct OomWatch {
     fd: OwnedFd,
+    /// v1: the event counter is tied to this open file.
+    _control: Option<std::fs::File>,
 }
 
 impl OomWatch {
-    /// Consumes what made the descriptor readable. Whether a process was killed, [`crate::Cgroup::oom_kills`] tells.
+    /// Consumes what made the descriptor readable; does not block.
     pub fn drain(&self) -> Result<(), Error> {
-        Ok(())
+        let mut buffer = [0; 512];
+        loop {
+            match rustix::io::read(&self.fd, &mut buffer) {
+                Ok(0) | Err(Errno::AGAIN) => return Ok(()),
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(errno) => return Err(watching(Path::new("the out-of-memory events"), errno)),
+            }
+        }
     }
 }
 
@@ -21,4 +39,47 @@ impl AsFd for OomWatch {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
+}
+
+fn watching(path: &Path, error: impl Into<std::io::Error>) -> Error {
+    Error::Watch { path: path.to_owned(), source: error.into() }
+}
+
+pub(crate) fn watch(cgroup: &Cgroup) -> Result<OomWatch, Error> {
+    let directory = directory(cgroup)?;
+    if cgroup.is_unified() { watch_v2(&directory.join("memory.events")) } else { watch_v1(directory) }
+}
+
+fn watch_v2(events: &Path) -> Result<OomWatch, Error> {
+    let failed = |errno| watching(events, errno);
+    let flags = inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK;
+    let fd = inotify::init(flags).map_err(failed)?;
+    inotify::add_watch(&fd, events, inotify::WatchFlags::MODIFY).map_err(failed)?;
+    Ok(OomWatch { fd, _control: None })
+}
+
+/// Registered by writing the numbers of an event counter and of the open file (memory.rst, section 10).
+fn watch_v1(directory: &Path) -> Result<OomWatch, Error> {
+    let path = directory.join("memory.oom_control");
+    let control = std::fs::File::open(&path).map_err(|error| watching(&path, error))?;
+    let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(|errno| watching(&path, errno))?;
+    let line = format!("{} {}", fd.as_raw_fd(), control.as_raw_fd());
+    OpenOptions::new()
+        .write(true)
+        .open(directory.join("cgroup.event_control"))
+        .and_then(|mut file| file.write_all(line.as_bytes()))
+        .map_err(|error| watching(&path, error))?;
+    Ok(OomWatch { fd, _control: Some(control) })
+}
+
+/// Kernels before 4.13 do not count; there it is always 0.
+pub(crate) fn kills(cgroup: &Cgroup) -> Result<u64, Error> {
+    let directory = directory(cgroup)?;
+    let name = if cgroup.is_unified() { "memory.events" } else { "memory.oom_control" };
+    Ok(file::pair(&file::read(&directory.join(name))?, "oom_kill").unwrap_or(0))
+}
+
+fn directory(cgroup: &Cgroup) -> Result<&Path, Error> {
+    let absent = || Error::Absent { limit: "watching memory", controller: "memory", file: None };
+    cgroup.directory("memory").ok_or_else(absent)
 }

@@ -1,6 +1,12 @@
 //! What a cgroup's counters say, in one shape for v1 and v2.
 
+mod v1;
+mod v2;
+
 use std::collections::BTreeMap;
+
+use crate::Error;
+use crate::cgroup::Cgroup;
 
 /// A moment's figures of one cgroup. Times are nanoseconds, sizes bytes. A part is `None` where its controller is absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -138,4 +144,9 @@ pub struct RdmaStats {
     pub hca_handles: u64,
     /// Objects held.
     pub hca_objects: u64,
+}
+
+/// Reads all figures that the cgroup's controllers give.
+pub(crate) fn read(cgroup: &Cgroup) -> Result<Stats, Error> {
+    if cgroup.is_unified() { v2::read(cgroup) } else { v1::read(cgroup) }
 }

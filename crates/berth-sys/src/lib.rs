@@ -5,6 +5,7 @@
 
 #![allow(unsafe_code, reason = "this is the crate that wraps system calls")]
 
+pub mod bpf;
 pub mod clone;
 pub mod descriptors;
 pub mod exec;

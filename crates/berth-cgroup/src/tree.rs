@@ -1,0 +1,193 @@
+//! Making and removing the directories.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::io::Errno;
+
+use crate::cgroup::Cgroup;
+use crate::{Error, Hierarchy, file};
+
+/// Makes every directory, and on failure removes those made.
+pub(crate) fn make(cgroup: &Cgroup, hierarchy: &Hierarchy) -> Result<(), Error> {
+    let mut made: Vec<&Path> = Vec::new();
+    for ((controllers, path), mount) in cgroup.directories().zip(hierarchy.used()) {
+        let result =
+            if cgroup.is_unified() { make_v2(path, &mount.mountpoint, hierarchy) } else { make_v1(path, controllers) };
+        match result {
+            Ok(true) => made.push(path),
+            Ok(false) => {}
+            Err(error) => {
+                for path in made {
+                    let _ = fs::remove_dir(path);
+                }
+                return Err(error);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether the directory is new. One that is there already is taken if nobody is in it.
+fn make_directory(path: &Path) -> Result<bool, Error> {
+    let failed = |source| Error::Make { path: path.to_owned(), source };
+    match fs::create_dir(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            if file::read(&path.join("cgroup.procs"))?.is_empty() {
+                Ok(false)
+            } else {
+                Err(failed(io::Error::other("it exists and is not empty")))
+            }
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+fn lacks_parent(result: &Result<bool, Error>) -> bool {
+    matches!(result, Err(Error::Make { source, .. }) if source.kind() == io::ErrorKind::NotFound)
+}
+
+fn make_v1(path: &Path, controllers: &[String]) -> Result<bool, Error> {
+    let cpuset = controllers.iter().any(|name| name == "cpuset");
+    let mut made = make_directory(path);
+    if lacks_parent(&made) {
+        make_parents_v1(path, cpuset)?;
+        made = make_directory(path);
+    }
+    let made = made?;
+    if cpuset {
+        inherit_cpuset(path)?;
+    }
+    Ok(made)
+}
+
+fn make_parents_v1(path: &Path, cpuset: bool) -> Result<(), Error> {
+    let Some(parent) = path.parent() else { return Ok(()) };
+    let mut made = make_parent(parent);
+    if lacks_parent(&made) {
+        make_parents_v1(parent, cpuset)?;
+        made = make_parent(parent);
+    }
+    if made? && cpuset {
+        inherit_cpuset(parent)?;
+        // From here on the kernel hands CPUs and memory nodes down by itself.
+        file::write(&parent.join("cgroup.clone_children"), "1")?;
+    }
+    Ok(())
+}
+
+/// A directory that only holds others. Somebody else may make it at the same time.
+fn make_parent(path: &Path) -> Result<bool, Error> {
+    match fs::create_dir(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(source) => Err(Error::Make { path: path.to_owned(), source }),
+    }
+}
+
+/// Nothing can enter a cpuset without CPUs and memory nodes, and a new one may have none.
+fn inherit_cpuset(path: &Path) -> Result<(), Error> {
+    for name in ["cpuset.cpus", "cpuset.mems"] {
+        let own = path.join(name);
+        if !file::read(&own)?.trim().is_empty() {
+            continue;
+        }
+        let Some(parent) = path.parent() else { continue };
+        let above = file::read(&parent.join(name))?;
+        file::write(&own, above.trim())?;
+    }
+    Ok(())
+}
+
+fn make_v2(path: &Path, mountpoint: &Path, hierarchy: &Hierarchy) -> Result<bool, Error> {
+    let mut made = make_directory(path);
+    if lacks_parent(&made) {
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(|source| Error::Make { path: parent.to_owned(), source })?;
+        }
+        made = make_directory(path);
+    }
+    let made = made?;
+    delegate(path, mountpoint, hierarchy.controllers());
+    Ok(made)
+}
+
+/// Lets every controller of the host reach down to `path`. One that cannot is only missed by who sets its limits.
+fn delegate(path: &Path, mountpoint: &Path, controllers: &[String]) {
+    let enabled = |directory: &Path| {
+        let text = file::read(&directory.join("cgroup.subtree_control")).unwrap_or_default();
+        controllers.iter().all(|one| text.split_whitespace().any(|name| name == one))
+    };
+    // Whoever enabled them in the parent has done so above it.
+    if path.parent().is_none_or(&enabled) {
+        return;
+    }
+    let Ok(below) = path.strip_prefix(mountpoint) else { return };
+    let mut directory = mountpoint.to_owned();
+    for name in below.components() {
+        enable(&directory, controllers);
+        directory.push(name);
+    }
+}
+
+fn enable(directory: &Path, controllers: &[String]) {
+    let control = directory.join("cgroup.subtree_control");
+    let all: Vec<String> = controllers.iter().map(|one| format!("+{one}")).collect();
+    if file::write_raw(&control, &all.join(" ")).is_err() {
+        // One that is not here spoils the whole line.
+        for one in all {
+            let _ = file::write_raw(&control, &one);
+        }
+    }
+}
+
+/// How long removal waits for processes that are just going, each time twice as long as before: half a second in all.
+const PATIENCE: u32 = 12;
+const FIRST_WAIT: Duration = Duration::from_micros(125);
+
+/// Removes every directory, and what is below it. All are tried; the first error is told.
+pub(crate) fn remove(cgroup: &Cgroup) -> Result<(), Error> {
+    let mut outcome = Ok(());
+    for (_, path) in cgroup.directories() {
+        let removed = remove_directory(path);
+        outcome = outcome.and(removed);
+    }
+    outcome
+}
+
+fn remove_directory(path: &Path) -> Result<(), Error> {
+    let mut wait = FIRST_WAIT;
+    for attempt in 0..=PATIENCE {
+        let busy = match fs::remove_dir(path) {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        match busy.raw_os_error().map(Errno::from_raw_os_error) {
+            Some(Errno::NOENT) => return Ok(()),
+            Some(Errno::BUSY | Errno::NOTEMPTY) if attempt < PATIENCE => {}
+            _ => return Err(Error::Remove { path: path.to_owned(), source: busy }),
+        }
+        // The container may have made cgroups of its own.
+        if !remove_children(path)? {
+            std::thread::sleep(wait);
+            wait *= 2;
+        }
+    }
+    Ok(())
+}
+
+/// Whether there were any.
+fn remove_children(path: &Path) -> Result<bool, Error> {
+    let Ok(entries) = fs::read_dir(path) else { return Ok(false) };
+    let mut any = false;
+    for entry in entries.flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_directory(&entry.path())?;
+            any = true;
+        }
+    }
+    Ok(any)
+}
