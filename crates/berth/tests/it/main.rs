@@ -21,3 +21,4 @@ mod peers;
 mod pull;
 mod recovery;
 mod run;
+mod sdk;
