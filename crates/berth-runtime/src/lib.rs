@@ -12,6 +12,7 @@
 mod become_program;
 mod capabilities;
 mod channel;
+mod cli;
 mod copy_up;
 mod devices;
 mod error;
@@ -41,6 +42,5 @@ pub use program::own_program;
 /// Runs `berth runtime …`; `args` is the whole argument vector: the program, `runtime`, and what follows.
 #[must_use]
 pub fn main(args: Vec<OsString>) -> ExitCode {
-    drop(args);
-    ExitCode::FAILURE
+    cli::main(args)
 }

@@ -1,6 +1,8 @@
 //! Our own program, out of a container's reach.
 
+use std::ffi::{CString, OsString};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
 
 use berth_sys::mount::{Attributes, NODEV, NOSUID, RDONLY, mount_setattr};
 use rustix::fs::{CWD, Mode, OFlags, StatVfsMountFlags, fstatvfs, openat};
@@ -34,4 +36,33 @@ pub(crate) fn is_protected() -> Result<bool, LaunchError> {
     let program =
         openat(CWD, "/proc/self/exe", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).at(Step::OwnProgram, said)?;
     Ok(fstatvfs(&program).at(Step::OwnProgram, said)?.f_flag.contains(StatVfsMountFlags::RDONLY))
+}
+
+/// Goes on only in a process whose program is out of reach: executes it anew from [`own_program`] where it is not.
+///
+/// A caller without the rights for that (rootless) goes on as it is: it cannot be used against a file it cannot write.
+pub(crate) fn run_protected() -> Result<(), LaunchError> {
+    if is_protected()? {
+        return Ok(());
+    }
+    let program = match own_program() {
+        Err(LaunchError { errno: Some(rustix::io::Errno::PERM), .. }) if !rustix::process::geteuid().is_root() => {
+            return Ok(());
+        }
+        program => program?,
+    };
+    let strings = |words: &mut dyn Iterator<Item = OsString>| -> Vec<CString> {
+        words.filter_map(|word| CString::new(word.into_vec()).ok()).collect()
+    };
+    let args = strings(&mut std::env::args_os());
+    let env = strings(&mut std::env::vars_os().map(|(mut name, value)| {
+        name.push("=");
+        name.push(value);
+        name
+    }));
+    Err(LaunchError::new(
+        Step::OwnProgram,
+        "(executing it anew)",
+        berth_sys::exec::execve_file(program.as_fd(), &args, &env),
+    ))
 }
