@@ -14,6 +14,19 @@ pub(crate) enum Format {
     Template(String),
 }
 
+/// How the sentences about a bad template begin; Docker's commands differ.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Words {
+    parse: &'static str,
+    execute: &'static str,
+}
+
+/// For `ps`.
+pub(crate) const FAILED: Words = Words { parse: "failed to parse template", execute: "failed to execute template" };
+
+/// For `images` and `inspect`.
+pub(crate) const PARSING: Words = Words { parse: "template parsing error", execute: "template parsing error" };
+
 impl Format {
     /// Reads a format; an empty one and `table` alone mean the template `default`.
     pub(crate) fn parse(text: &str, default: &str) -> Self {
@@ -33,19 +46,19 @@ impl Format {
         text.contains(field)
     }
 
-    /// Renders rows; `headings` maps fields to their headings.
-    pub(crate) fn render(&self, rows: &[Value], headings: &Value) -> Result<String, Failure> {
+    /// Renders rows; `headings` maps fields to their headings; `words` begin the sentences about a bad template.
+    pub(crate) fn render(&self, rows: &[Value], headings: &Value, words: Words) -> Result<String, Failure> {
         let (Self::Table(text) | Self::Template(text)) = self;
-        let template = Template::parse(text).map_err(|e| bad_template(&e))?;
+        let template = Template::parse(text).map_err(|e| Failure::new(format!("{}: {e}", words.parse)))?;
         let mut out = String::new();
         for row in rows {
-            out.push_str(&template.render(row).map_err(|e| failed(&e))?);
+            out.push_str(&template.render(row).map_err(|e| with_hint(words.execute, &e))?);
             out.push('\n');
         }
         if matches!(self, Self::Template(_)) {
             return Ok(out);
         }
-        let heading = template.for_headers().render(headings).map_err(|e| failed(&e))?;
+        let heading = template.for_headers().render(headings).map_err(|e| with_hint(words.execute, &e))?;
         Ok(table::align(&format!("{heading}\n{out}")))
     }
 }
@@ -62,8 +75,12 @@ pub(crate) fn bad_template(error: &ParseError) -> Failure {
 
 /// A template that does not fit its data.
 pub(crate) fn failed(error: &RenderError) -> Failure {
+    with_hint(PARSING.execute, error)
+}
+
+fn with_hint(words: &str, error: &RenderError) -> Failure {
     let hint = error.suggestion.as_ref().map_or(String::new(), |name| format!("\nhint: did you mean .{name}?"));
-    Failure::new(format!("template parsing error: {error}{hint}"))
+    Failure::new(format!("{words}: {error}{hint}"))
 }
 
 /// Renders one object with a template given by `--format` (`json` stands for `{{json .}}`).

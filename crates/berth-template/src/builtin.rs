@@ -103,6 +103,8 @@ fn index(value: &Value, key: &Value) -> Result<Value, String> {
                 _ => Value::text(""),
             }))
         }
+        (Value::NilMap, Value::String(_)) => Ok(Value::text("")),
+        (Value::NilList, Value::Int(i)) => Err(format!("index out of range: {i}")),
         (Value::Nil | Value::NoValue, _) => Err("index of untyped nil".to_owned()),
         (Value::List(_) | Value::String(_), other) => {
             Err(format!("cannot index slice/array with type {}", other.type_name()))
@@ -155,6 +157,8 @@ fn borrowed(name: &str, args: &[Value]) -> Result<Value, String> {
 fn convert(value: &Value) -> gotmpl::Value {
     match value {
         Value::Nil | Value::NoValue | Value::Function(_) => gotmpl::Value::Nil,
+        Value::NilList => gotmpl::Value::List(Vec::new().into()),
+        Value::NilMap => gotmpl::Value::Map(std::sync::Arc::default()),
         Value::Bool(b) => gotmpl::Value::Bool(*b),
         Value::Int(n) => gotmpl::Value::Int(*n),
         Value::Float(n) => gotmpl::Value::Float(*n),
@@ -173,10 +177,13 @@ fn equal(a: &Value, b: &Value) -> Result<bool, String> {
         (Value::Int(a), Value::Int(b)) => a == b,
         (Value::Int(a), Value::Float(b)) | (Value::Float(b), Value::Int(a)) => (*a as f64) == *b,
         (Value::Float(a), Value::Float(b)) => a == b,
-        (Value::Nil | Value::NoValue, Value::Nil | Value::NoValue) => true,
-        (Value::Nil | Value::NoValue, _) | (_, Value::Nil | Value::NoValue) => false,
+        (a, b) if is_nil(a) || is_nil(b) => is_nil(a) && is_nil(b),
         _ => return Err("incompatible types for comparison".to_owned()),
     })
+}
+
+fn is_nil(value: &Value) -> bool {
+    matches!(value, Value::Nil | Value::NoValue | Value::NilList | Value::NilMap)
 }
 
 fn order(a: &Value, b: &Value) -> Result<Ordering, String> {
@@ -211,7 +218,7 @@ fn join(list: &Value, separator: &str) -> Result<Value, String> {
         Value::List(items) => {
             Ok(Value::text(items.iter().map(ToString::to_string).collect::<Vec<_>>().join(separator)))
         }
-        Value::Nil | Value::NoValue => Ok(Value::text("")),
+        Value::Nil | Value::NoValue | Value::NilList => Ok(Value::text("")),
         other => Err(format!("wrong type for value; expected []string; got {}", other.type_name())),
     }
 }

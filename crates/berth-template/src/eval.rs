@@ -98,7 +98,7 @@ impl<'a> Evaluation<'a> {
                 members
             }
             Value::Int(n) => (0..*n).map(|i| (Value::Int(i), Value::Int(i))).collect(),
-            Value::Nil | Value::NoValue => Vec::new(),
+            Value::Nil | Value::NoValue | Value::NilList | Value::NilMap => Vec::new(),
             other => {
                 let message = format!("range can't iterate over {other}");
                 return Err(self.error_at_pipe(&branch.pipe, message));
@@ -268,6 +268,9 @@ impl<'a> Evaluation<'a> {
 
     fn field(&self, expr: &Expr, value: &Value, name: &str) -> Result<Value> {
         let Value::Object(object) = value else {
+            if matches!(value, Value::NilMap) {
+                return Ok(Value::NoValue);
+            }
             return Err(self.error_at(
                 expr,
                 match value {

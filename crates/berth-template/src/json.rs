@@ -51,9 +51,9 @@ impl<'a> Seed<'a> {
 
     fn of_null(&self) -> Value {
         if self.free {
-            Value::map(Vec::new())
+            Value::NilMap
         } else if self.shape.lists.contains(&self.parent) {
-            Value::list([])
+            Value::NilList
         } else {
             Value::Nil
         }
@@ -142,7 +142,7 @@ fn newline(out: &mut String, indent: Option<&str>, level: usize) {
 
 fn write(out: &mut String, value: &Value, indent: Option<&str>, level: usize) {
     match value {
-        Value::Nil | Value::NoValue | Value::Function(_) => out.push_str("null"),
+        Value::Nil | Value::NoValue | Value::NilList | Value::NilMap | Value::Function(_) => out.push_str("null"),
         Value::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
         Value::Int(n) => _ = write!(out, "{n}"),
         Value::Float(n) => _ = write!(out, "{n}"),

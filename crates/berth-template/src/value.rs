@@ -43,6 +43,10 @@ pub enum Value {
     Nil,
     /// A missing key of a free map; prints as `<no value>`.
     NoValue,
+    /// A list that is null in JSON; prints as an empty one.
+    NilList,
+    /// A map that is null in JSON; prints as an empty one.
+    NilMap,
     /// true or false.
     Bool(bool),
     /// A whole number.
@@ -83,7 +87,7 @@ impl Value {
     /// Go's notion of truth.
     pub fn is_true(&self) -> bool {
         match self {
-            Self::Nil | Self::NoValue => false,
+            Self::Nil | Self::NoValue | Self::NilList | Self::NilMap => false,
             Self::Bool(b) => *b,
             Self::Int(n) => *n != 0,
             Self::Float(n) => *n != 0.0,
@@ -110,7 +114,8 @@ impl Value {
             Self::Int(_) => "int",
             Self::Float(_) => "float64",
             Self::String(_) => "string",
-            Self::List(_) => "[]interface {}",
+            Self::List(_) | Self::NilList => "[]interface {}",
+            Self::NilMap => "map[string]interface {}",
             Self::Object(o) => o.type_name.unwrap_or("map[string]interface {}"),
             Self::Function(_) => "func",
         }
@@ -122,6 +127,7 @@ impl Value {
             Self::String(s) => Some(s.len()),
             Self::List(l) => Some(l.len()),
             Self::Object(o) => Some(o.members.len()),
+            Self::NilList | Self::NilMap => Some(0),
             _ => None,
         }
     }
@@ -138,6 +144,8 @@ impl fmt::Display for Value {
         match self {
             Self::Nil => f.write_str("<nil>"),
             Self::NoValue => f.write_str("<no value>"),
+            Self::NilList => f.write_str("[]"),
+            Self::NilMap => f.write_str("map[]"),
             Self::Bool(b) => write!(f, "{b}"),
             Self::Int(n) => write!(f, "{n}"),
             Self::Float(n) => write!(f, "{n}"),
@@ -161,6 +169,9 @@ fn write_object(f: &mut fmt::Formatter<'_>, object: &Object) -> fmt::Result {
         f.write_str("{")?;
         for (i, (_, value)) in members.iter().enumerate() {
             write!(f, "{}{value}", if i > 0 { " " } else { "" })?;
+        }
+        for _ in object.optional.iter().filter(|name| object.get(name).is_none()) {
+            f.write_str(" <nil>")?;
         }
         return f.write_str("}");
     }

@@ -2,7 +2,7 @@
 
 use crate::command::{Args, Command};
 use crate::create::{self, flags};
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::flag::Parsed;
 use crate::session::Session;
 
@@ -19,10 +19,12 @@ pub(crate) const COMMAND: Command = Command {
 };
 
 fn run(session: &Session, parsed: &Parsed) -> Outcome {
-    let failed = |reason: &str| session.program.not_run(reason, &session.path, 125);
-    let plan = create::plan(parsed).map_err(|reason| failed(&reason))?;
-    let client = session.client().map_err(|f| failed(&f.message))?;
-    let made = session.block_on(create::make(session, &client, &plan))?.map_err(|reason| failed(&reason))?;
-    crate::print(&format!("{}\n", made.id));
+    let plan = create::plan(parsed).map_err(|reason| session.program.not_run(&reason, &session.path, 125))?;
+    let client = session.client()?;
+    let id = session.block_on(create::make(session, &client, &plan))?.map_err(Failure::new)?;
+    crate::print(&format!(
+        "{id}
+"
+    ));
     Ok(0)
 }

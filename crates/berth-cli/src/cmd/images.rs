@@ -12,7 +12,7 @@ use crate::cmd::{FORMAT_HELP, check_filter, filters};
 use crate::command::{Args, Command};
 use crate::failure::Outcome;
 use crate::flag::{Flag, Parsed};
-use crate::format::Format;
+use crate::format::{self, Format};
 use crate::session::Session;
 use crate::unit::{size, time};
 
@@ -68,7 +68,7 @@ fn run(session: &Session, parsed: &Parsed) -> Outcome {
         now: Timestamp::now(),
     };
     let rows: Vec<Value> = images.iter().flat_map(|image| view.rows(image)).collect();
-    crate::print(&format.render(&rows, &headings())?);
+    crate::print(&format.render(&rows, &headings(), format::PARSING)?);
     Ok(0)
 }
 

@@ -10,7 +10,7 @@ use crate::cmd::{FORMAT_HELP, check_filter, filters};
 use crate::command::{Args, Command};
 use crate::failure::Outcome;
 use crate::flag::{Flag, Parsed};
-use crate::format::Format;
+use crate::format::{self, Format};
 use crate::session::Session;
 
 pub(crate) const COMMAND: Command = Command {
@@ -64,6 +64,6 @@ fn run(session: &Session, parsed: &Parsed) -> Outcome {
     let now = Timestamp::now();
     let truncate = !parsed.on("no-trunc");
     let rows: Vec<_> = containers.into_iter().map(|container| row::row(container, truncate, now)).collect();
-    crate::print(&format.render(&rows, &row::headings())?);
+    crate::print(&format.render(&rows, &row::headings(), format::FAILED)?);
     Ok(0)
 }

@@ -50,9 +50,9 @@ fn run(session: &Session, parsed: &Parsed) -> Outcome {
 
 async fn in_background(session: &Session, client: &Client, plan: &Plan) -> Outcome {
     let not_run = |reason: &str, code: u8| session.program.not_run(reason, &session.path, code);
-    let made = create::make(session, client, plan).await.map_err(|reason| not_run(&reason, NOT_RUN))?;
-    client.start_container(&made.id).await.map_err(|error| not_run(&error.to_string(), start_code(&error)))?;
-    crate::print(&format!("{}\n", made.id));
+    let id = create::make(session, client, plan).await.map_err(|reason| not_run(&reason, NOT_RUN))?;
+    client.start_container(&id).await.map_err(|error| not_run(&error.to_string(), start_code(&error)))?;
+    crate::print(&format!("{id}\n"));
     Ok(0)
 }
 
@@ -65,8 +65,8 @@ async fn in_foreground(
     proxy: bool,
 ) -> Outcome {
     let not_run = |reason: &str, code: u8| session.program.not_run(reason, &session.path, code);
-    let made = create::make(session, client, plan).await.map_err(|reason| not_run(&reason, NOT_RUN))?;
-    let id = made.id.as_str();
+    let id = create::make(session, client, plan).await.map_err(|reason| not_run(&reason, NOT_RUN))?;
+    let id = id.as_str();
     let caught = proxy.then(signals::catch);
     let auto_remove = plan.request.host_config.as_ref().is_some_and(|host| host.auto_remove);
     let condition = if auto_remove { WaitCondition::Removed } else { WaitCondition::NextExit };

@@ -9,14 +9,8 @@ use crate::cmd::pull;
 use crate::grammar::os_error;
 use crate::session::Session;
 
-/// A container that was made.
-#[derive(Debug)]
-pub(crate) struct Made {
-    pub(crate) id: String,
-}
-
-/// Makes the container; the error is a sentence for [`crate::program::Program::not_run`].
-pub(crate) async fn make(session: &Session, client: &Client, plan: &Plan) -> Result<Made, String> {
+/// Makes the container and gives its id; the error is a sentence for [`crate::program::Program::not_run`].
+pub(crate) async fn make(session: &Session, client: &Client, plan: &Plan) -> Result<String, String> {
     let cidfile = CidFile::create(plan.cidfile.as_deref())?;
     let image = &plan.request.config.image;
     if plan.pull == Pull::Always {
@@ -38,7 +32,7 @@ pub(crate) async fn make(session: &Session, client: &Client, plan: &Plan) -> Res
         eprintln!("WARNING: {warning}");
     }
     cidfile.write(&created.id)?;
-    Ok(Made { id: created.id })
+    Ok(created.id)
 }
 
 /// Something else than the image may be missing: a container whose namespace is to be joined, a network.
