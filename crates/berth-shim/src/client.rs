@@ -6,6 +6,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -111,6 +112,7 @@ pub fn start(
     let seq = connection.send(Request::Launch(Box::new(launch)), descriptors.in_order())?;
     connection.flush()?;
     let child = Command::new(format!("/proc/self/fd/{}", program.as_raw_fd()))
+        .arg0("berth")
         .args(["shim", &id])
         .env_clear()
         .current_dir("/")

@@ -318,6 +318,8 @@ impl Server {
 
 /// What guards a shim, none of which init should inherit: hence after its birth.
 fn protect() {
+    // Executed through a descriptor, we would be listed under its number.
+    let _ = rustix::thread::set_name(c"berth-shim");
     // Orphans of a container without a pid namespace come to us rather than to the host's init.
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
     // Not permitted everywhere; then the kernel chooses as it would.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use berth_shim::ExitRecord;
 use berth_shim::client::{ClientError, Connection, LaunchDescriptors, Launched, spawn};
 use berth_shim::protocol::{
-    CgroupPlan, Event, Exec, Incoming, Launch, LogDriver, LogPlan, Request, Response, Root, StdioPlan, Streams,
+    CgroupPlan, Event, Exec, Incoming, Launch, LogDriver, LogPlan, Request, Response, Root, Signal, StdioPlan, Streams,
 };
 use serde_json::{Value, json};
 
@@ -145,6 +145,15 @@ impl Stage {
 
     pub(crate) fn start(self) -> Running {
         self.try_start().map_err(|(error, ..)| error).unwrap()
+    }
+}
+
+/// A test that fails takes its container along.
+impl Drop for Running {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = self.connection.send(Request::Signal(Signal { exec: None, signal: 9 }), Vec::new());
+        }
     }
 }
 
