@@ -50,6 +50,13 @@ impl Firewall {
             Err(error) if unsupported(&error) => return Ok(Installed::Unsupported(no_nftables(&plan))),
             other => other.map_err(|source| failed("opening a socket for", &plan.bridge, source))?,
         };
+        // Without nftables behind the socket even a question is refused, as invalid.
+        match nft::chains(&mut socket) {
+            Err(error) if unsupported(&error) || error.kind() == io::ErrorKind::InvalidInput => {
+                return Ok(Installed::Unsupported(no_nftables(&plan)));
+            }
+            other => drop(other.map_err(|source| failed("reading", "the chains", source))?),
+        }
         match table::install(&mut socket, &plan) {
             Err(error) if unsupported(&error) => return Ok(Installed::Unsupported(no_nftables(&plan))),
             other => other.map_err(|source| failed("installing table", &table::name(&plan.bridge), source))?,
@@ -89,12 +96,13 @@ impl Firewall {
 
 /// Takes everything of the bridge's out of the firewall, whoever put it there; nothing there is no error.
 pub(crate) fn remove(bridge: &str) -> Result<()> {
+    let nothing_there = |error: &io::Error| unsupported(error) || error.kind() == io::ErrorKind::InvalidInput;
     let mut socket = match Socket::netfilter(0) {
-        Err(error) if unsupported(&error) => return Ok(()),
+        Err(error) if nothing_there(&error) => return Ok(()),
         other => other.map_err(|source| failed("opening a socket for", bridge, source))?,
     };
     let tagged = match neighbours::remove(&mut socket, bridge) {
-        Err(error) if unsupported(&error) => return Ok(()),
+        Err(error) if nothing_there(&error) => return Ok(()),
         other => other.map_err(|source| failed("removing rules from", neighbours::DOCKER_USER, source)),
     };
     let own =
@@ -109,7 +117,7 @@ fn failed(doing: &'static str, object: &str, source: io::Error) -> Error {
 /// No netfilter netlink at all, no nftables behind it, or not the parts of it that we need.
 fn unsupported(error: &io::Error) -> bool {
     use rustix::io::Errno;
-    [Errno::PROTONOSUPPORT, Errno::AFNOSUPPORT, Errno::OPNOTSUPP, Errno::INVAL, Errno::NOENT]
+    [Errno::PROTONOSUPPORT, Errno::AFNOSUPPORT, Errno::OPNOTSUPP, Errno::NOENT]
         .iter()
         .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }

@@ -39,26 +39,37 @@ struct Job {
 /// Works until the networks are shut down.
 pub(crate) fn work(core: &Arc<Core>) {
     if let Err(source) = core.home.enter() {
-        core.fail(&Error::Namespace { doing: "entering", source });
+        core.fail(Error::Namespace { doing: "entering", source }.to_string());
         return;
     }
     let mut host = None;
-    while let Some(job) = next(core) {
-        let urgent = job.urgent;
-        match job.kind {
+    while let Some(Job { kind, urgent }) = next(core) {
+        let astray = match kind {
             Kind::None => {
                 let made = sandbox_none(core);
-                let left_astray = matches!(made, Err(Error::Namespace { doing: "leaving", .. }));
+                let astray = left_astray(&made);
                 core.settle_job(|state| state.none.made(made, urgent));
-                if left_astray {
-                    return;
-                }
+                astray
             }
             Kind::Bridged => {
                 let made = sandbox_bridged(core, &mut host, urgent);
+                let astray = left_astray(&made);
                 core.settle_job(|state| state.bridged.made(made, urgent));
+                astray
             }
+        };
+        if let Some(reason) = astray {
+            core.fail(reason);
+            return;
         }
+    }
+}
+
+/// Whether this thread is stuck in a namespace it made: what it did next would happen there.
+fn left_astray<T>(made: &Result<T>) -> Option<String> {
+    match made {
+        Err(error @ Error::Namespace { doing: "leaving", .. }) => Some(error.to_string()),
+        _ => None,
     }
 }
 

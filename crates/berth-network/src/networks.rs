@@ -103,8 +103,9 @@ impl Core {
         }
     }
 
-    pub(crate) fn fail(&self, error: &Error) {
-        self.lock().broken = Some(error.to_string());
+    /// No sandbox can be made any more.
+    pub(crate) fn fail(&self, reason: String) {
+        self.lock().broken = Some(reason);
         self.made.notify_all();
     }
 

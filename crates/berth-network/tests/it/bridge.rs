@@ -150,3 +150,22 @@ fn a_bridge_removed_by_somebody_is_made_again() {
         assert_clean(&[]);
     });
 }
+
+#[test]
+#[ignore = "for a kernel without nftables, such as the VM's engine uml"]
+fn without_nftables_the_bridge_works_and_says_what_does_not() {
+    on_a_host(|| {
+        let daemon = Daemon::start(config("brplain", "10.78.0.1/24"));
+        let (one, at_one) = daemon.networks.sandbox_bridge("one").unwrap();
+        let (two, at_two) = daemon.networks.sandbox_bridge("two").unwrap();
+        assert_eq!(dial(one.as_fd(), two.as_fd(), at_two.address), Some(at_one.address));
+        assert_eq!(dial(one.as_fd(), here().as_fd(), at_one.gateway), Some(at_one.address));
+        let warnings = daemon.networks.warnings();
+        assert!(warnings.len() == 1 && warnings[0].starts_with("this kernel has no nftables"), "{warnings:?}");
+        println!("{warnings:?}");
+        drop((one, two));
+        daemon.networks.reconcile(&[]).unwrap();
+        daemon.networks.shutdown().unwrap();
+        eventually("the bridge is gone", || !sh("ip -o link").contains("brplain"));
+    });
+}
