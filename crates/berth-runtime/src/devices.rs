@@ -139,19 +139,33 @@ pub(crate) fn fill(rootfs: &Rootfs, devices: &[Device]) -> Result<(), LaunchErro
     symlinkat("pts/ptmx", &dev, "ptmx").at(Step::Device, || "/dev/ptmx")
 }
 
-/// What hides paths: the host's `/dev/null`, as this mount namespace has it, checked to be it.
-fn open_null() -> Result<OwnedFd, LaunchError> {
+/// What hides files: the container's own null device, or the host's where the container's is something else.
+fn open_null(root: BorrowedFd<'_>) -> Result<OwnedFd, LaunchError> {
+    let path = Path::new("/dev/null");
+    if let Ok(own) = place::find(root, path)
+        && is_null(own.as_fd())
+    {
+        return Ok(own);
+    }
     let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC;
-    let null = rustix::fs::openat(CWD, "/dev/null", flags, Mode::empty()).at(Step::MaskPath, || "/dev/null")?;
-    let stat = fstat(&null).at(Step::MaskPath, || "/dev/null")?;
-    let is_null = FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice
-        && (major(stat.st_rdev), minor(stat.st_rdev)) == (1, 3);
-    if is_null { Ok(null) } else { Err(LaunchError::other("this host's /dev/null is not the null device")) }
+    let null = rustix::fs::openat(CWD, path, flags, Mode::empty()).at(Step::MaskPath, || "/dev/null")?;
+    if is_null(null.as_fd()) {
+        Ok(null)
+    } else {
+        Err(LaunchError::other("this host's /dev/null is not the null device"))
+    }
+}
+
+fn is_null(fd: BorrowedFd<'_>) -> bool {
+    fstat(fd).is_ok_and(|stat| {
+        FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice
+            && (major(stat.st_rdev), minor(stat.st_rdev)) == (1, 3)
+    })
 }
 
 /// Hides paths: files behind the null device, directories behind one empty read-only tmpfs. What is not there is no error.
 pub(crate) fn mask(root: BorrowedFd<'_>, paths: &[String]) -> Result<(), LaunchError> {
-    let null = open_null()?;
+    let null = open_null(root)?;
     let mut empty: Option<OwnedFd> = None;
     for path in paths {
         let failed = |errno| LaunchError::new(Step::MaskPath, path.clone(), errno);

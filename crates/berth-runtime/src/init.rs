@@ -72,14 +72,15 @@ pub(crate) enum Streams<'a> {
 impl Init<'_> {
     /// Runs the newborn; what it returns is the exit status of a birth that failed.
     pub(crate) fn run(mut self) -> i32 {
-        let Some(channel) = self.channel.take() else { return 1 };
-        let channel = match channel.above(self.lowest_free()) {
+        let Some(first) = self.channel.take() else { return 1 };
+        let channel = match first.above(self.lowest_free()) {
             Ok(higher) => higher,
             Err(error) => {
-                channel.failed(&error);
+                first.failed(&error);
                 return 1;
             }
         };
+        drop(first);
         let result = self.set_up(&channel);
         let error = match result {
             Ok(()) => match self.pass_gate(&channel) {

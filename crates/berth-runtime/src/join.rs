@@ -123,14 +123,15 @@ struct Newcomer<'a> {
 impl Newcomer<'_> {
     fn run(mut self) -> i32 {
         let lowest = 3 + i32::try_from(self.preserve_fds).unwrap_or(0);
-        let Some(channel) = self.channel.take() else { return 1 };
-        let channel = match channel.above(lowest) {
+        let Some(first) = self.channel.take() else { return 1 };
+        let channel = match first.above(lowest) {
             Ok(higher) => higher,
             Err(error) => {
-                channel.failed(&error);
+                first.failed(&error);
                 return 1;
             }
         };
+        drop(first);
         let error = match self.set_up(&channel) {
             Ok(()) => self.last.run(|| Ok(())),
             Err(error) => error,

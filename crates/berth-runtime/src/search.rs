@@ -51,6 +51,9 @@ pub(crate) fn find(name: &str, path: &str, ourselves: Ourselves) -> Result<CStri
     Err(failed(refused.unwrap_or(Errno::NOENT)))
 }
 
+/// Interpreters of interpreters, as many as the kernel follows.
+const MOST_INTERPRETERS: usize = 5;
+
 fn executable(path: &str, ourselves: Ourselves) -> Result<(), Errno> {
     let file = openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
     let stat = fstat(&file)?;
@@ -64,7 +67,29 @@ fn executable(path: &str, ourselves: Ourselves) -> Result<(), Errno> {
     }
     match accessat(CWD, path, Access::EXEC_OK, AtFlags::EACCESS) {
         // Old kernels, or a filter without faccessat2: execve will tell.
-        Err(Errno::NOSYS | Errno::PERM) => Ok(()),
-        done => done,
+        Ok(()) | Err(Errno::NOSYS | Errno::PERM) => {}
+        Err(errno) => return Err(errno),
     }
+    refuse_as_interpreter(path, ourselves)
+}
+
+/// A script whose interpreter is `/proc/self/exe` would be read by us.
+fn refuse_as_interpreter(path: &str, ourselves: Ourselves) -> Result<(), Errno> {
+    let mut script = path.to_owned();
+    for _ in 0..MOST_INTERPRETERS {
+        let Some(interpreter) = interpreter(&script) else { return Ok(()) };
+        if rustix::fs::stat(interpreter.as_str()).is_ok_and(|stat| ourselves.are(&stat)) {
+            return Err(Errno::ACCESS);
+        }
+        script = interpreter;
+    }
+    Ok(())
+}
+
+fn interpreter(path: &str) -> Option<String> {
+    let file = openat(CWD, path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let mut start = [0; 256];
+    let length = rustix::io::read(&file, &mut start).ok()?;
+    let line = start[..length].strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    String::from_utf8_lossy(line).split_whitespace().next().map(str::to_owned)
 }
