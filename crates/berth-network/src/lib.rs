@@ -15,6 +15,7 @@
 
 mod bridge;
 mod config;
+mod core;
 mod error;
 mod firewall;
 mod link;

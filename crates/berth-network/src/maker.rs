@@ -8,13 +8,13 @@ use std::os::fd::AsFd;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::bridge::{self, Ready, Survey};
+use crate::bridge::{self, Ready};
+use crate::core::{Core, Up};
 use crate::firewall::watch::Watch;
 use crate::firewall::{self, Firewall, Installed};
 use crate::link::{self, Veth};
 use crate::netlink::Socket;
 use crate::netns::{self, Fresh};
-use crate::networks::{Core, Up};
 use crate::sandbox::host_interface;
 use crate::stock::Need;
 use crate::{Endpoint, Error, Ipv4Net, Mac, Result, Sandbox, ranges};
@@ -120,7 +120,7 @@ fn inside_failed(object: &str, source: std::io::Error) -> Error {
 fn sandbox_bridged(core: &Core, host: &mut Option<Socket>, urgent: bool) -> Result<(Sandbox, Endpoint)> {
     let host = match host {
         Some(socket) => socket,
-        None => host.insert(route_socket()?),
+        None => host.insert(Socket::host()?),
     };
     let ready = bridge_up(core)?;
     let fresh = netns::make(&core.home)?;
@@ -218,7 +218,7 @@ fn bridge_up(core: &Core) -> Result<Ready> {
     if let Some(up) = &*up {
         return Ok(up.ready);
     }
-    let mut host = route_socket()?;
+    let mut host = Socket::host()?;
     let range = core.range(&mut host)?;
     let ready = bridge::bring_up(&mut host, &core.config, range)?;
     let (firewall, watch) = install(core, range)?;
@@ -245,36 +245,5 @@ fn install(core: &Core, range: Ipv4Net) -> Result<Guard> {
             core.lock().warning = Some(warning);
             Ok((None, None))
         }
-    }
-}
-
-fn route_socket() -> Result<Socket> {
-    Socket::route().map_err(|source| Error::Link { doing: "opening a socket for", object: "links".into(), source })
-}
-
-impl Core {
-    /// The bridge's address: remembered, or chosen and recorded now.
-    pub(crate) fn range(&self, host: &mut Socket) -> Result<Ipv4Net> {
-        use berth_state::Durability;
-
-        use crate::record::RangeRecord;
-
-        let leased = !self.lock().leases.is_empty();
-        let recorded = self.store.read(|r| r.get::<RangeRecord>(RangeRecord::KEY))?;
-        let survey = Survey::take(host, &self.config.bridge)?;
-        let record = survey.choose(&self.config, recorded.as_ref(), leased)?;
-        let address = record.address;
-        if self.config.bip.is_some_and(|bip| bip != address) {
-            tracing::warn!(%address, "containers still hold addresses: --bip takes effect when none runs");
-        }
-        if recorded.as_ref() != Some(&record) {
-            self.store.write(Durability::Relaxed, move |tx| tx.put(RangeRecord::KEY, &record))?;
-        }
-        self.lock().address = Some(address);
-        Ok(address)
-    }
-
-    fn bridge_is(&self, index: u32, host: &mut Socket) -> bool {
-        link::find(host, &self.config.bridge).ok().flatten().is_some_and(|link| link.index == index)
     }
 }

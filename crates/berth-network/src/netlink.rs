@@ -12,6 +12,8 @@ use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::sockopt::Timeout;
 use rustix::net::{AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType};
 
+use crate::{Error, Result};
+
 pub(crate) const F_REQUEST: u16 = 0x1;
 pub(crate) const F_ACK: u16 = 0x4;
 pub(crate) const F_DUMP: u16 = 0x300;
@@ -188,6 +190,11 @@ pub(crate) struct Socket {
 impl Socket {
     pub(crate) fn route() -> io::Result<Self> {
         Self::open(None, 0)
+    }
+
+    /// As [`Self::route`], where the host's own links are meant.
+    pub(crate) fn host() -> Result<Self> {
+        Self::route().map_err(|source| Error::Link { doing: "opening a socket for", object: "links".into(), source })
     }
 
     pub(crate) fn netfilter(groups: u32) -> io::Result<Self> {
@@ -370,6 +377,18 @@ mod tests {
         assert_eq!(attrs.get_str(3), Some("eth0"));
         assert_eq!(attrs.get_u32(4), Some(1500));
         assert_eq!(attrs.nested(18).unwrap().get(1), Some(&b"veth"[..]));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_comes_is_read_without_harm(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+            for message in messages(&bytes) {
+                let answer = Answer { body: message.body.to_vec() };
+                for (_, payload) in answer.attrs(4) {
+                    let _ = (Attrs(payload).get_str(1), Attrs(payload).get_u32(2), text(payload));
+                }
+            }
+        }
     }
 
     #[test]

@@ -1,21 +1,16 @@
 //! The handle the engine holds: sandboxes out, leases in.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
 use berth_state::{Durability, Store};
 
-use crate::bridge::{self, Ready};
-use crate::firewall::watch::Watch;
-use crate::firewall::{self, Firewall};
+use crate::core::Core;
 use crate::netlink::Socket;
-use crate::netns::Home;
 use crate::record::{LeaseRecord, boot_id};
-use crate::stock::Stock;
-use crate::{Endpoint, Error, Ipv4Net, NetworkConfig, Result, Sandbox, maker, ranges};
+use crate::{Endpoint, Error, Ipv4Net, NetworkConfig, Result, Sandbox, bridge, firewall, maker, ranges};
 
 /// How many sandboxes of each kind wait to be taken, once one was.
 const READY_NONE: usize = 2;
@@ -23,12 +18,6 @@ const READY_BRIDGED: usize = 3;
 
 /// Two, as half of the making waits for the kernel's one lock on links; more were no faster on two processors.
 const MAKERS: usize = 2;
-
-/// How long after a take the stock is left alone: the launch it is for has the processors first.
-const REST: Duration = Duration::from_millis(8);
-
-/// No sandbox takes that long unless the kernel is stuck.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The networks of one daemon. A cheap clone is the same networks; when the last is dropped the threads end, and what
 /// is on the host stays as it is.
@@ -44,127 +33,6 @@ pub struct Networks {
 struct Handle {
     core: Arc<Core>,
     makers: Mutex<Vec<JoinHandle<()>>>,
-}
-
-/// What the handle and the makers share.
-#[derive(Debug)]
-pub(crate) struct Core {
-    pub(crate) store: Store,
-    pub(crate) config: NetworkConfig,
-    pub(crate) home: Home,
-    boot_id: String,
-    state: Mutex<State>,
-    /// A maker may have something to do.
-    pub(crate) wanted: Condvar,
-    /// Somebody who waits may have got something.
-    made: Condvar,
-    /// The bridge, once it stands. Locked ahead of `state` where both are.
-    pub(crate) up: Mutex<Option<Up>>,
-}
-
-/// The bridge and its firewall.
-#[derive(Debug)]
-pub(crate) struct Up {
-    pub(crate) ready: Ready,
-    pub(crate) firewall: Option<Arc<Firewall>>,
-    pub(crate) _watch: Option<Watch>,
-}
-
-#[derive(Debug)]
-pub(crate) struct State {
-    pub(crate) none: Stock<Sandbox>,
-    pub(crate) bridged: Stock<(Sandbox, Endpoint)>,
-    /// Who has which address.
-    pub(crate) leases: HashMap<String, Ipv4Addr>,
-    /// Every address that is not free: leased, in stock, being made.
-    pub(crate) held: BTreeSet<Ipv4Addr>,
-    /// The bridge's, once it is chosen.
-    pub(crate) address: Option<Ipv4Net>,
-    /// What is wrong with the firewall for good.
-    pub(crate) warning: Option<String>,
-    /// Not before then is anything made for the stock.
-    pub(crate) rest_until: Option<Instant>,
-    /// Why no maker works.
-    broken: Option<String>,
-    pub(crate) down: bool,
-}
-
-impl Core {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Puts what was made where it belongs and tells those who wait.
-    pub(crate) fn settle_job(&self, put: impl FnOnce(&mut State) -> Option<Error>) {
-        let failed = put(&mut self.lock());
-        self.made.notify_all();
-        if let Some(error) = failed {
-            tracing::warn!(%error, "preparing a sandbox");
-        }
-    }
-
-    /// No sandbox can be made any more.
-    pub(crate) fn fail(&self, reason: String) {
-        self.lock().broken = Some(reason);
-        self.made.notify_all();
-    }
-
-    /// The bridge is gone, and with it the links of what was prepared on it.
-    pub(crate) fn forget_bridge(&self) {
-        tracing::warn!(bridge = self.config.bridge, "the bridge was removed by somebody: making it again");
-        *self.up.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        let mut state = self.lock();
-        for (_, endpoint) in state.bridged.drain() {
-            state.held.remove(&endpoint.address);
-        }
-    }
-
-    /// Takes one from the stock, or waits for one to be made.
-    fn take<T>(&self, stock: impl Fn(&mut State) -> &mut Stock<T>, keep: usize) -> Result<T> {
-        let until = Instant::now() + PATIENCE;
-        let mut state = self.lock();
-        if state.down {
-            return Err(Error::ShutDown);
-        }
-        stock(&mut state).keep(keep);
-        let mut taken = stock(&mut state).take();
-        if state.rest_until.is_none() {
-            state.rest_until = Some(Instant::now() + REST);
-            self.wanted.notify_one();
-        }
-        if taken.is_none() {
-            stock(&mut state).begin_waiting();
-            // Both makers may have something to do now: one for us, one for the stock.
-            self.wanted.notify_all();
-            while taken.is_none() && !state.down && state.broken.is_none() && Instant::now() < until {
-                state = self.made.wait_timeout(state, PATIENCE).unwrap_or_else(PoisonError::into_inner).0;
-                taken = stock(&mut state).take();
-            }
-            stock(&mut state).end_waiting();
-        }
-        match (taken, &state.broken) {
-            (Some(result), _) => result,
-            (None, Some(reason)) => Err(Error::Background(reason.clone())),
-            (None, None) if state.down => Err(Error::ShutDown),
-            (None, None) => Err(Error::TimedOut { seconds: PATIENCE.as_secs() }),
-        }
-    }
-
-    /// A socket that speaks with the namespace of [`Networks::open`], whoever calls.
-    fn at_home<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-        std::thread::scope(|scope| {
-            let thread = std::thread::Builder::new().name("net-host".into()).spawn_scoped(scope, || {
-                self.home.enter().map_err(|source| Error::Namespace { doing: "entering", source })?;
-                work()
-            });
-            let thread = thread.map_err(|source| Error::Thread { source })?;
-            thread.join().unwrap_or_else(|_| Err(Error::Background("a thread of the network panicked".into())))
-        })
-    }
-}
-
-fn route_socket() -> Result<Socket> {
-    Socket::route().map_err(|source| Error::Link { doing: "opening a socket for", object: "links".into(), source })
 }
 
 /// The default bridge network, for `inspect` and `info`.
@@ -191,29 +59,8 @@ impl Networks {
     pub fn open(store: &Store, config: NetworkConfig) -> Result<Self> {
         bridge::check_name(&config.bridge)?;
         ranges::check_bip(&config)?;
-        let boot_id = boot_id();
-        let leases = read_leases(store, &boot_id)?;
-        let state = State {
-            none: Stock::new(),
-            bridged: Stock::new(),
-            held: leases.values().copied().collect(),
-            leases,
-            address: None,
-            warning: None,
-            rest_until: None,
-            broken: None,
-            down: false,
-        };
-        let core = Core {
-            store: store.clone(),
-            config,
-            home: Home::here()?,
-            boot_id,
-            state: Mutex::new(state),
-            wanted: Condvar::new(),
-            made: Condvar::new(),
-            up: Mutex::new(None),
-        };
+        let leases = read_leases(store, &boot_id())?;
+        let core = Core::new(store.clone(), config, leases)?;
         Ok(Self { handle: Arc::new(Handle { core: Arc::new(core), makers: Mutex::default() }) })
     }
 
@@ -252,7 +99,7 @@ impl Networks {
     pub fn prepare(&self) {
         let core = &self.handle.core;
         let used = !core.lock().leases.is_empty()
-            || core.at_home(|| Ok(bridge::stands(&mut route_socket()?, &core.config.bridge))).unwrap_or(false);
+            || core.at_home(|| Ok(bridge::stands(&mut Socket::host()?, &core.config.bridge))).unwrap_or(false);
         let mut state = core.lock();
         state.none.keep(READY_NONE);
         if used {
@@ -340,7 +187,7 @@ impl Networks {
             None => {
                 // One at a time chooses, be it for a look or for the bridge itself.
                 let up = core.up.lock().unwrap_or_else(PoisonError::into_inner);
-                let address = core.at_home(|| core.range(&mut route_socket()?))?;
+                let address = core.at_home(|| core.range(&mut Socket::host()?))?;
                 drop(up);
                 address
             }
@@ -388,7 +235,7 @@ impl Networks {
             return Ok(());
         }
         core.at_home(|| {
-            let mut host = route_socket()?;
+            let mut host = Socket::host()?;
             if !bridge::stands(&mut host, &core.config.bridge) && core.lock().address.is_none() {
                 return Ok(());
             }

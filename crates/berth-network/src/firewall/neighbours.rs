@@ -7,7 +7,7 @@
 //!   ports stay shut for ours as they are for everybody.
 //! - ufw and firewalld have such places too (`ufw route allow`, a zone for the bridge). They are not used yet: a
 //!   warning names what the administrator can do.
-//! - The tables of iptables-legacy are not visible to nftables; its FORWARD chain is not looked at.
+//! - The tables of iptables-legacy are not visible to nftables. That there is one is all that is told.
 
 use std::io;
 
@@ -66,7 +66,20 @@ pub(super) fn settle(socket: &mut Socket, bridge: &str) -> io::Result<Vec<String
             tracing::info!(bridge, chain = DOCKER_USER, "accepting the bridge's traffic beside Docker's");
         }
     }
-    Ok(chains.iter().filter_map(|chain| complaint(chain, docker, bridge)).collect())
+    let mut warnings: Vec<String> = chains.iter().filter_map(|chain| complaint(chain, docker, bridge)).collect();
+    if !docker && has_legacy_filter() {
+        warnings.push(format!(
+            "iptables-legacy is in use beside nftables: should its FORWARD chain drop, containers on {bridge} reach \
+             nothing beyond this host until it accepts what comes in by {bridge} and what is related to it"
+        ));
+    }
+    Ok(warnings)
+}
+
+/// Whether somebody uses the filter table of iptables-legacy in this thread's network namespace.
+fn has_legacy_filter() -> bool {
+    std::fs::read_to_string("/proc/thread-self/net/ip_tables_names")
+        .is_ok_and(|names| names.lines().any(|name| name == FILTER))
 }
 
 /// Takes our rules out again.

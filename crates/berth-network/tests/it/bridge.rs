@@ -50,7 +50,7 @@ fn who_reaches_whom() {
         // The world sees the host.
         assert_eq!(dial(one.as_fd(), world.as_fd(), WORLD), Some(HOST));
         // A neighbour with a route gets in nowhere.
-        world.run("ip route add 10.72.0.0/24 via 10.99.0.1; ip route add 127.1.0.0/16 via 10.99.0.1 || true");
+        world.run("ip route add 10.72.0.0/24 via 10.99.0.1");
         assert_eq!(dial(world.as_fd(), one.as_fd(), at_one.address), None);
         drop((one, two));
         for id in ["one", "two"] {
@@ -168,4 +168,28 @@ fn without_nftables_the_bridge_works_and_says_what_does_not() {
         daemon.networks.shutdown().unwrap();
         eventually("the bridge is gone", || !sh("ip -o link").contains("brplain"));
     });
+}
+
+#[test]
+fn a_container_does_not_reach_the_hosts_loopback() {
+    let reached = |firewall: bool| {
+        on_a_host(|| {
+            let daemon = Daemon::start(NetworkConfig { firewall, ..config("brloop", "10.79.0.1/24") });
+            let (one, _) = daemon.networks.sandbox_bridge("one").unwrap();
+            // As publishing on 127.0.0.1 will have it; the container does what it can.
+            sh("echo 1 > /proc/sys/net/ipv4/conf/brloop/route_localnet");
+            inside(one.as_fd(), || {
+                sh("echo 1 > /proc/sys/net/ipv4/conf/eth0/route_localnet; ip addr flush dev lo
+                    ip route add 127.0.0.0/8 via 10.79.0.1 dev eth0");
+            });
+            let reached = dial(one.as_fd(), here().as_fd(), Ipv4Addr::LOCALHOST).is_some();
+            drop(one);
+            daemon.networks.release("one").unwrap();
+            daemon.networks.shutdown().unwrap();
+            assert_clean(&[]);
+            reached
+        })
+    };
+    assert!(!reached(true));
+    assert!(reached(false), "the test itself is right: without our rule it gets there");
 }

@@ -85,3 +85,20 @@ fn a_drop_that_has_no_place_for_us_is_named() {
         assert_clean(&[]);
     });
 }
+
+#[test]
+fn legacy_tables_are_mentioned() {
+    if std::process::Command::new("iptables-legacy").arg("--version").output().is_err() {
+        eprintln!("SKIPPED legacy_tables_are_mentioned: iptables-legacy is not installed");
+        return;
+    }
+    on_a_host(|| {
+        sh("iptables-legacy -A FORWARD -j ACCEPT");
+        let daemon = Daemon::start(config("brlegacy", "10.94.0.1/24"));
+        drop(daemon.networks.sandbox_bridge("one").unwrap());
+        let warnings = daemon.networks.warnings();
+        assert!(warnings.len() == 1 && warnings[0].starts_with("iptables-legacy is in use"), "{warnings:?}");
+        daemon.networks.release("one").unwrap();
+        daemon.networks.shutdown().unwrap();
+    });
+}
