@@ -211,3 +211,6 @@ fn unescape(text: &str) -> PathBuf {
     }
     PathBuf::from(plain)
 }
+
+#[cfg(test)]
+mod tests;

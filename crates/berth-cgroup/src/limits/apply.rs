@@ -1,7 +1,7 @@
 //! Carrying out a plan.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::io::Errno;
 
@@ -86,7 +86,7 @@ fn missing(directory: &Path, path: &Path, setting: &Setting, source: io::Error) 
 }
 
 /// The kernel could not shrink the group below its new limit.
-fn in_use(directory: &Path, setting: &Setting, path: &PathBuf, source: io::Error) -> Error {
+fn in_use(directory: &Path, setting: &Setting, path: &Path, source: io::Error) -> Error {
     let usage = ["memory.usage_in_bytes", "memory.current"]
         .into_iter()
         .find_map(|name| file::number_if_there(&directory.join(name)).ok().flatten());
@@ -96,7 +96,7 @@ fn in_use(directory: &Path, setting: &Setting, path: &PathBuf, source: io::Error
             value: setting.value.clone(),
             reason: format!("{usage} bytes are in use and could not be freed"),
         },
-        None => Error::Write { path: path.clone(), value: setting.value.clone(), source },
+        None => Error::Write { path: path.to_owned(), value: setting.value.clone(), source },
     }
 }
 

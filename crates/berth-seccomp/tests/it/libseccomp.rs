@@ -132,7 +132,7 @@ const KNOWN: u32 = 451;
 
 /// Whether libseccomp 2.5.4 knows a name (x32 has numbers of its own from 512 on).
 fn is_old(name: &str) -> bool {
-    let old = |number| number < KNOWN || number >= 512;
+    let old = |number| !(KNOWN..512).contains(&number);
     name != "uretprobe" && (0..3).all(|column| number(name, column).is_none_or(old))
 }
 
