@@ -22,3 +22,15 @@ impl Client {
         Self { _config: config }
     }
 }
+
+impl Client {
+    /// Stub.
+    #[must_use]
+    pub fn repository(
+        &self,
+        _reference: &berth_oci::Reference,
+        _credentials: Option<crate::Credentials>,
+    ) -> crate::Repository {
+        crate::Repository
+    }
+}

@@ -6,6 +6,10 @@
 
 mod client;
 mod credentials;
+mod error;
+mod repository;
 
 pub use client::{Client, Config};
 pub use credentials::Credentials;
+pub use error::{Error, ErrorKind};
+pub use repository::{Blob, Fetched, Piece, Repository};

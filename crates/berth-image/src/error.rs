@@ -71,6 +71,18 @@ pub enum Error {
         /// What there is.
         found: String,
     },
+    /// The one image there is was not asked for.
+    #[error(
+        "image with reference {reference} was found but its platform ({found}) does not match the specified platform ({wanted})"
+    )]
+    PlatformMismatch {
+        /// As the user wrote it.
+        reference: String,
+        /// What there is.
+        found: String,
+        /// What was wanted.
+        wanted: String,
+    },
     /// The registry has no such manifest.
     #[error("manifest for {reference} not found: {message}")]
     ManifestNotFound {
@@ -170,7 +182,8 @@ impl Error {
             | Self::RepositoryNotFound { .. }
             | Self::AccessDenied { .. }
             | Self::NoMatchingManifest { .. }
-            | Self::WrongPlatform { .. } => ErrorKind::NotFound,
+            | Self::WrongPlatform { .. }
+            | Self::PlatformMismatch { .. } => ErrorKind::NotFound,
             Self::ReferenceInUse { .. } | Self::InUse { .. } | Self::Vanished(_) => ErrorKind::Conflict,
             Self::Reference(_) => ErrorKind::Invalid,
             Self::Unauthorized(_) => ErrorKind::Unauthorized,

@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use berth_oci::ChainId;
 
@@ -21,10 +22,25 @@ const TRASH: &str = "trash";
 const EMPTY: &str = "empty";
 
 /// The layers directory.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Layers {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
     root: PathBuf,
     next: AtomicU64,
+    syncs: Mutex<Syncs>,
+    synced: Condvar,
+}
+
+/// Turns of `syncfs`: whoever asks while one runs waits for the next, which serves all that wait.
+#[derive(Debug, Default)]
+struct Syncs {
+    begun: u64,
+    done: u64,
+    running: bool,
 }
 
 impl Layers {
@@ -33,34 +49,41 @@ impl Layers {
             let path = root.join(name);
             fs::create_dir_all(&path).map_err(Error::file("making", &path))?;
         }
-        Ok(Self { root: root.to_owned(), next: AtomicU64::new(0) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                root: root.to_owned(),
+                next: AtomicU64::new(0),
+                syncs: Mutex::default(),
+                synced: Condvar::new(),
+            }),
+        })
     }
 
     /// Where a layer's files are.
     pub(crate) fn diff(&self, chain: &ChainId) -> PathBuf {
-        self.root.join(chain.hex()).join("diff")
+        self.inner.root.join(chain.hex()).join("diff")
     }
 
     /// A stack's directories, topmost first.
     pub(crate) fn lowers(&self, chains: &[ChainId]) -> Vec<PathBuf> {
         if chains.is_empty() {
-            return vec![self.root.join(EMPTY)];
+            return vec![self.inner.root.join(EMPTY)];
         }
         chains.iter().rev().map(|chain| self.diff(chain)).collect()
     }
 
     /// A fresh directory for a layer on its way in.
-    pub(crate) fn incoming(&self) -> Result<Incoming<'_>> {
-        let path = self.root.join(INCOMING).join(self.unique());
+    pub(crate) fn incoming(&self) -> Result<Incoming> {
+        let path = self.inner.root.join(INCOMING).join(self.unique());
         let diff = path.join("diff");
         fs::create_dir_all(&diff).map_err(Error::file("making", &diff))?;
-        Ok(Incoming { layers: self, path, done: false })
+        Ok(Incoming { layers: self.clone(), path, done: false })
     }
 
     /// Takes layers out of sight at once and removes them in the background.
     pub(crate) fn discard(&self, chains: &[ChainId]) {
         for chain in chains {
-            self.trash(&self.root.join(chain.hex()));
+            self.trash(&self.inner.root.join(chain.hex()));
         }
         if !chains.is_empty() {
             self.empty_trash();
@@ -70,10 +93,10 @@ impl Layers {
     /// Removes every directory that is neither known nor ours.
     pub(crate) fn sweep(&self, known: &BTreeSet<&str>) -> Result<()> {
         let list = |path: &Path| fs::read_dir(path).map_err(Error::file("listing", path));
-        for entry in list(&self.root.join(INCOMING))?.flatten() {
+        for entry in list(&self.inner.root.join(INCOMING))?.flatten() {
             self.trash(&entry.path());
         }
-        for entry in list(&self.root)?.flatten() {
+        for entry in list(&self.inner.root)?.flatten() {
             let name = entry.file_name();
             let name = name.to_string_lossy();
             let ours = [INCOMING, TRASH, EMPTY].contains(&name.as_ref());
@@ -85,37 +108,66 @@ impl Layers {
         Ok(())
     }
 
-    /// Makes everything written to this file system durable.
+    /// Makes everything written to this file system so far durable. Blocks.
+    ///
+    /// One call for a whole layer instead of one for each of its files, and one for all layers that end together.
     pub(crate) fn sync(&self) -> Result<()> {
-        let directory = File::open(&self.root).map_err(Error::file("opening", &self.root))?;
-        rustix::fs::syncfs(&directory).map_err(Error::file("syncing", &self.root))
+        let mut syncs = self.inner.syncs.lock().unwrap_or_else(PoisonError::into_inner);
+        let mine = syncs.begun + 1;
+        loop {
+            if syncs.done >= mine {
+                return Ok(());
+            }
+            if syncs.running {
+                syncs = self.inner.synced.wait(syncs).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            syncs.running = true;
+            syncs.begun += 1;
+            let turn = syncs.begun;
+            drop(syncs);
+            let result = self.sync_now();
+            syncs = self.inner.syncs.lock().unwrap_or_else(PoisonError::into_inner);
+            syncs.running = false;
+            if result.is_ok() {
+                syncs.done = turn;
+            }
+            self.inner.synced.notify_all();
+            result?;
+        }
+    }
+
+    fn sync_now(&self) -> Result<()> {
+        let root = &self.inner.root;
+        let directory = File::open(root).map_err(Error::file("opening", root))?;
+        rustix::fs::syncfs(&directory).map_err(Error::file("syncing", root))
     }
 
     fn trash(&self, path: &Path) {
-        let target = self.root.join(TRASH).join(self.unique());
+        let target = self.inner.root.join(TRASH).join(self.unique());
         if let Err(error) = fs::rename(path, &target) {
             tracing::warn!(path = %path.display(), %error, "a layer could not be moved to the trash");
         }
     }
 
     fn empty_trash(&self) {
-        crate::snapshot::remove_in_background(self.root.join(TRASH));
+        crate::trash::empty_in_background(self.inner.root.join(TRASH));
     }
 
     fn unique(&self) -> String {
-        format!("{}-{}", std::process::id(), self.next.fetch_add(1, Ordering::Relaxed))
+        format!("{}-{}", std::process::id(), self.inner.next.fetch_add(1, Ordering::Relaxed))
     }
 }
 
 /// A layer being unpacked; dropped, it goes to the trash.
 #[derive(Debug)]
-pub(crate) struct Incoming<'a> {
-    layers: &'a Layers,
+pub(crate) struct Incoming {
+    layers: Layers,
     path: PathBuf,
     done: bool,
 }
 
-impl Incoming<'_> {
+impl Incoming {
     /// Where its files go.
     pub(crate) fn diff(&self) -> PathBuf {
         self.path.join("diff")
@@ -123,19 +175,19 @@ impl Incoming<'_> {
 
     /// Gives it its name; its files are durable already. An unrecorded directory of that name is replaced.
     pub(crate) fn publish(mut self, chain: &ChainId) -> Result<()> {
-        let target = self.layers.root.join(chain.hex());
+        let target = self.layers.inner.root.join(chain.hex());
         if target.exists() {
             self.layers.trash(&target);
             self.layers.empty_trash();
         }
         fs::rename(&self.path, &target).map_err(Error::file("naming the layer", &target))?;
         self.done = true;
-        let root = &self.layers.root;
+        let root = &self.layers.inner.root;
         File::open(root).and_then(|d| d.sync_all()).map_err(Error::file("syncing", root))
     }
 }
 
-impl Drop for Incoming<'_> {
+impl Drop for Incoming {
     fn drop(&mut self) {
         if !self.done {
             self.layers.trash(&self.path);

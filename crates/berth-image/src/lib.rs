@@ -7,6 +7,7 @@
 //! Start reading at [`ImageStore`]; a pull is `pull/`, what makes a directory of a layer is `archive/` and `unpack/`,
 //! and [`snapshot`] mounts the result.
 
+mod archive;
 mod delete;
 mod error;
 mod event;
@@ -17,6 +18,8 @@ mod record;
 mod resolve;
 pub mod snapshot;
 mod store;
+mod trash;
+mod unpack;
 
 pub use delete::{DeleteOptions, Deleted};
 pub use error::{Error, ErrorKind};

@@ -161,32 +161,9 @@ pub fn discard(directory: &Path, trash: &Path) -> Result<()> {
     fs::create_dir_all(trash).map_err(Error::file("making", trash))?;
     let name = format!("{}-d{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     match fs::rename(directory, trash.join(name)) {
-        Ok(()) => remove_in_background(trash.to_owned()),
+        Ok(()) => crate::trash::empty_in_background(trash.to_owned()),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
         Err(e) => return Err(Error::file("removing", directory)(e)),
     }
     Ok(())
-}
-
-/// Empties a trash directory on a thread of its own. What cannot be removed stays for the next time.
-pub fn remove_in_background(trash: PathBuf) {
-    let empty = move || {
-        for entry in fs::read_dir(&trash).into_iter().flatten().flatten() {
-            let path = entry.path();
-            // Two sweepers may meet in one trash: what is gone is gone.
-            let removed = match entry.file_type() {
-                Ok(kind) if kind.is_dir() => fs::remove_dir_all(&path),
-                _ => fs::remove_file(&path),
-            };
-            if let Err(error) = removed
-                && error.kind() != std::io::ErrorKind::NotFound
-            {
-                tracing::warn!(path = %path.display(), %error, "the trash could not be emptied");
-            }
-        }
-    };
-    let spawned = std::thread::Builder::new().name("trash".into()).stack_size(256 * 1024).spawn(empty);
-    if let Err(error) = spawned {
-        tracing::warn!(%error, "no thread for emptying the trash");
-    }
 }

@@ -1,0 +1,246 @@
+//! Entry by entry through an archive that comes as a stream.
+
+use std::io::Read;
+
+use super::header::{BLOCK, Header, sparse_segments};
+use super::pax::{Pax, decimal};
+use super::sparse::{SparseMap, check_count};
+use super::{ArchiveError, Entry, Kind, PATH_MAX};
+
+/// Extended headers are a few hundred bytes; extended attributes may make them some 64 KiB each.
+const MAX_EXTENSION: u64 = 1 << 20;
+
+/// Reads an archive.
+pub(crate) struct Reader<R> {
+    input: R,
+    /// Bytes of the current entry that were not read, and the padding behind them.
+    remaining: u64,
+    padding: u64,
+    sparse: Option<SparseMap>,
+    written: u64,
+    global: Pax,
+}
+
+/// What headers before the entry's own said.
+#[derive(Default)]
+struct Pending {
+    pax: Pax,
+    path: Option<Vec<u8>>,
+    link: Option<Vec<u8>>,
+}
+
+impl<R: Read> Reader<R> {
+    pub(crate) fn new(input: R) -> Self {
+        Self { input, remaining: 0, padding: 0, sparse: None, written: 0, global: Pax::default() }
+    }
+
+    /// The next entry; what was not read of the one before is passed over. `None` at the end mark, or where the
+    /// stream ends between entries, as some writers leave it.
+    pub(crate) fn next(&mut self) -> Result<Option<Entry>, ArchiveError> {
+        self.skip_data()?;
+        let mut pending = Pending { pax: self.global.clone(), ..Pending::default() };
+        loop {
+            let Some(block) = self.block()? else { return Ok(None) };
+            let header = Header(&block);
+            if header.is_zero() {
+                return Ok(None);
+            }
+            header.verify()?;
+            match header.typeflag() {
+                b'x' | b'X' => pending.pax.take(&self.extension(header.size()?)?)?,
+                b'g' => {
+                    let records = self.extension(header.size()?)?;
+                    self.global.take(&records)?;
+                    pending.pax.take(&records)?;
+                }
+                b'L' => pending.path = Some(self.long_name(header.size()?)?),
+                b'K' => pending.link = Some(self.long_name(header.size()?)?),
+                // A volume label and a multi-volume continuation say nothing about files.
+                b'V' | b'M' => self.skip(header.size()?)?,
+                _ => return self.entry(&header, pending).map(Some),
+            }
+        }
+    }
+
+    /// The next bytes of the current entry's data and where in the file they go; 0 bytes at the end.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<(u64, usize), ArchiveError> {
+        let (offset, room) = match &mut self.sparse {
+            Some(map) => match map.position() {
+                Some(position) => position,
+                None => return Ok((0, 0)),
+            },
+            None => (self.written, self.remaining),
+        };
+        let want = room.min(self.remaining).min(buffer.len() as u64) as usize;
+        if want == 0 {
+            return Ok((offset, 0));
+        }
+        let got = self.input.read(&mut buffer[..want])?;
+        if got == 0 {
+            return Err(ArchiveError::Truncated);
+        }
+        self.remaining -= got as u64;
+        self.written += got as u64;
+        if let Some(map) = &mut self.sparse {
+            map.advance(got as u64);
+        }
+        Ok((offset, got))
+    }
+
+    /// Reads the stream to its end: what follows the end mark counts in the layer's digest too.
+    pub(crate) fn finish(mut self) -> Result<(), ArchiveError> {
+        std::io::copy(&mut self.input, &mut std::io::sink())?;
+        Ok(())
+    }
+
+    fn entry(&mut self, header: &Header<'_>, pending: Pending) -> Result<Entry, ArchiveError> {
+        let Pending { mut pax, path, link } = pending;
+        let kind = kind(header.typeflag())?;
+        // A size in PAX replaces the header's for finding the next header as well: else readers disagree.
+        let stored = pax.size.map_or_else(|| header.size(), Ok)?;
+        let has_data = kind == Kind::File;
+        let path = pax.sparse_name.take().or(pax.path.take()).or(path).unwrap_or_else(|| header.path());
+        let link = pax.link.take().or(link).unwrap_or_else(|| header.link());
+        let directory_by_name = has_data && header.typeflag() != b'S' && path.ends_with(b"/");
+        let kind = if directory_by_name { Kind::Directory } else { kind };
+        self.begin_data(if has_data { stored } else { 0 });
+        let size = if has_data { self.sparse_data(header, &mut pax, stored)? } else { 0 };
+        Ok(Entry {
+            path,
+            link,
+            kind,
+            mode: header.mode()?,
+            uid: pax.uid.map_or_else(|| header.uid(), Ok)?,
+            gid: pax.gid.map_or_else(|| header.gid(), Ok)?,
+            mtime: pax.mtime.map_or_else(|| header.mtime().map(|t| (t, 0)), Ok)?,
+            device: match kind {
+                Kind::CharDevice | Kind::BlockDevice => header.device()?,
+                _ => (0, 0),
+            },
+            size,
+            xattrs: pax.xattrs,
+        })
+    }
+
+    fn begin_data(&mut self, stored: u64) {
+        self.remaining = stored;
+        self.padding = stored.wrapping_neg() % BLOCK as u64;
+        self.sparse = None;
+        self.written = 0;
+    }
+
+    /// Reads the map of a sparse file, in whichever of four forms it comes; gives back the file's real size.
+    fn sparse_data(&mut self, header: &Header<'_>, pax: &mut Pax, stored: u64) -> Result<u64, ArchiveError> {
+        let (segments, real) = if header.typeflag() == b'S' {
+            let (mut segments, mut more, real) = header.gnu_sparse()?;
+            while more {
+                let block = self.block()?.ok_or(ArchiveError::Truncated)?;
+                segments.extend(sparse_segments(&block[..504])?);
+                check_count(segments.len())?;
+                more = block[504] != 0;
+            }
+            (segments, real)
+        } else if pax.sparse_in_data {
+            let real = pax.sparse_size.ok_or(ArchiveError::Sparse)?;
+            (self.sparse_map_in_data()?, real)
+        } else if let Some(segments) = pax.sparse_map.take() {
+            (segments, pax.sparse_size.ok_or(ArchiveError::Sparse)?)
+        } else {
+            return Ok(stored);
+        };
+        self.sparse = Some(SparseMap::new(segments, real, self.remaining)?);
+        Ok(real)
+    }
+
+    /// Form 1.0: decimal numbers, one a line, their count first, in whole blocks before the data.
+    fn sparse_map_in_data(&mut self) -> Result<Vec<(u64, u64)>, ArchiveError> {
+        let (mut numbers, mut line) = (Vec::new(), Vec::new());
+        let mut wanted = 1;
+        while numbers.len() < wanted {
+            if self.remaining < BLOCK as u64 {
+                return Err(ArchiveError::Sparse);
+            }
+            let block = self.block()?.ok_or(ArchiveError::Truncated)?;
+            self.remaining -= BLOCK as u64;
+            for &byte in &block {
+                if byte != b'\n' {
+                    line.push(byte);
+                    continue;
+                }
+                numbers.push(decimal(&line).ok_or(ArchiveError::Sparse)?);
+                line.clear();
+                if numbers.len() == 1 {
+                    check_count(usize::try_from(numbers[0]).map_err(|_| ArchiveError::Sparse)?)?;
+                    wanted = 1 + 2 * numbers[0] as usize;
+                }
+                if numbers.len() == wanted {
+                    break;
+                }
+            }
+        }
+        Ok(numbers[1..].chunks_exact(2).map(|pair| (pair[0], pair[1])).collect())
+    }
+
+    fn long_name(&mut self, size: u64) -> Result<Vec<u8>, ArchiveError> {
+        if size > PATH_MAX as u64 + 1 {
+            return Err(ArchiveError::TooLong("name"));
+        }
+        let mut name = self.extension(size)?;
+        let end = name.iter().position(|&b| b == 0).unwrap_or(name.len());
+        name.truncate(end);
+        Ok(name)
+    }
+
+    fn extension(&mut self, size: u64) -> Result<Vec<u8>, ArchiveError> {
+        if size > MAX_EXTENSION {
+            return Err(ArchiveError::TooLong("extended header"));
+        }
+        let mut bytes = vec![0; size.next_multiple_of(BLOCK as u64) as usize];
+        self.input.read_exact(&mut bytes)?;
+        bytes.truncate(size as usize);
+        Ok(bytes)
+    }
+
+    fn skip_data(&mut self) -> Result<(), ArchiveError> {
+        let rest = self.remaining.checked_add(self.padding).ok_or(ArchiveError::Field("size"))?;
+        self.begin_data(0);
+        self.skip_exact(rest)
+    }
+
+    fn skip(&mut self, size: u64) -> Result<(), ArchiveError> {
+        self.skip_exact(size.checked_next_multiple_of(BLOCK as u64).ok_or(ArchiveError::Field("size"))?)
+    }
+
+    fn skip_exact(&mut self, bytes: u64) -> Result<(), ArchiveError> {
+        let passed = std::io::copy(&mut (&mut self.input).take(bytes), &mut std::io::sink())?;
+        if passed == bytes { Ok(()) } else { Err(ArchiveError::Truncated) }
+    }
+
+    /// A whole block, or `None` where the stream has ended.
+    fn block(&mut self) -> Result<Option<[u8; BLOCK]>, ArchiveError> {
+        let mut block = [0; BLOCK];
+        let mut filled = 0;
+        while filled < BLOCK {
+            match self.input.read(&mut block[filled..])? {
+                0 if filled == 0 => return Ok(None),
+                0 => return Err(ArchiveError::Truncated),
+                n => filled += n,
+            }
+        }
+        Ok(Some(block))
+    }
+}
+
+fn kind(typeflag: u8) -> Result<Kind, ArchiveError> {
+    Ok(match typeflag {
+        b'0' | b'\0' | b'7' | b'S' => Kind::File,
+        b'1' => Kind::HardLink,
+        b'2' => Kind::Symlink,
+        b'3' => Kind::CharDevice,
+        b'4' => Kind::BlockDevice,
+        // GNU's incremental dumps list a directory's names in its data.
+        b'5' => Kind::Directory,
+        b'6' => Kind::Fifo,
+        other => return Err(ArchiveError::Kind(char::from(other))),
+    })
+}

@@ -1,0 +1,100 @@
+//! A layer's compression, told by its first bytes: what a media type says is often wrong.
+
+use std::io::{self, BufRead, Read};
+
+/// Beyond this, a layer may unpack to so many times its compressed size. Zeros compress a thousandfold, so real
+/// layers with huge empty files come near; nothing real goes beyond both.
+const FREE: u64 = 4 << 30;
+const MAX_RATIO: u64 = 200;
+
+/// The window zstd may ask for (its own default limit for streams).
+const ZSTD_WINDOW_LOG: u32 = 27;
+
+/// The uncompressed bytes of `input`.
+pub(crate) fn decompress<'a>(mut input: impl BufRead + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
+    let magic = input.fill_buf()?;
+    Ok(match magic {
+        [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(input)),
+        // A zstd frame, or one of those that are to be skipped, which zstd:chunked begins with.
+        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
+            let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?;
+            decoder.window_log_max(ZSTD_WINDOW_LOG)?;
+            Box::new(decoder)
+        }
+        [b'B', b'Z', b'h', ..] => return Err(unsupported("bzip2")),
+        [0xfd, b'7', b'z', b'X', b'Z', ..] => return Err(unsupported("xz")),
+        _ => Box::new(input),
+    })
+}
+
+fn unsupported(name: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, format!("layers compressed with {name} are not supported"))
+}
+
+/// How many bytes a layer of so many compressed bytes may unpack to.
+pub(crate) fn bound(compressed: u64) -> u64 {
+    FREE.saturating_add(compressed.saturating_mul(MAX_RATIO))
+}
+
+/// Reads no more than a bound, and calls the rest what it is.
+pub(crate) struct Bounded<R> {
+    input: R,
+    left: u64,
+}
+
+impl<R> Bounded<R> {
+    pub(crate) fn new(input: R, bound: u64) -> Self {
+        Self { input, left: bound }
+    }
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let got = self.input.read(buffer)?;
+        match self.left.checked_sub(got as u64) {
+            Some(left) => self.left = left,
+            None => {
+                let text = "it unpacks to more than 200 times its size: refused as a decompression bomb";
+                return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+            }
+        }
+        Ok(got)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn read(bytes: &[u8]) -> io::Result<Vec<u8>> {
+        let mut out = Vec::new();
+        decompress(bytes)?.read_to_end(&mut out)?;
+        Ok(out)
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn every_form_is_recognised() {
+        assert_eq!(read(b"plain").unwrap(), b"plain");
+        assert_eq!(read(b"").unwrap(), b"");
+        assert_eq!(read(&[gzip(b"one"), gzip(b"two")].concat()).unwrap(), b"onetwo");
+        let frames = [zstd::encode_all(&b"one"[..], 1).unwrap(), zstd::encode_all(&b"two"[..], 1).unwrap()].concat();
+        assert_eq!(read(&frames).unwrap(), b"onetwo");
+        assert!(read(b"BZh9").is_err());
+        assert!(read(&gzip(b"cut off")[..15]).is_err());
+    }
+
+    #[test]
+    fn bombs_are_bounded() {
+        let mut bounded = Bounded::new(io::repeat(0), 1000);
+        assert!(io::copy(&mut bounded, &mut io::sink()).unwrap_err().to_string().contains("bomb"));
+    }
+}
