@@ -64,6 +64,9 @@ pub enum Error {
     /// berth does not do this yet.
     #[error("{0} is not supported yet")]
     NotImplemented(String),
+    /// It cannot be done with what the container was created with.
+    #[error("{0}")]
+    Unsupported(String),
     /// It is already so: started, stopped.
     #[error("container {id} is already {state}")]
     NotModified {
@@ -170,7 +173,7 @@ impl Error {
             | Self::RemovePaused(_)
             | Self::RemovalInProgress(_) => ErrorKind::Conflict,
             Self::NotModified { .. } => ErrorKind::NotModified,
-            Self::NotImplemented(_) => ErrorKind::NotImplemented,
+            Self::NotImplemented(_) | Self::Unsupported(_) => ErrorKind::NotImplemented,
             // Docker answers 400 to a command that is not there or not executable.
             Self::Launch { code, .. } | Self::ExecLaunch { code, .. } if *code != 125 => ErrorKind::Invalid,
             Self::Network(error) => match error.kind() {

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use berth_oci::{ImageConfig, ImageId};
+use berth_image::ImageStore;
+use berth_oci::{ImageConfig, ImageId, Platform};
+use berth_state::Transaction;
 
-use crate::Result;
+use crate::{Error, Result};
 
 /// An image as a container is made from it.
 #[derive(Debug, Clone)]
@@ -24,18 +26,67 @@ pub trait Images: fmt::Debug + Send + Sync + 'static {
     /// [`crate::Error::NoSuchImage`] with Docker's sentence.
     fn resolve(&self, name: &str, platform: Option<&str>) -> Result<ContainerImage>;
 
-    /// The directories of an image's layers, uppermost first.
+    /// The directories of the layers of an image that `container` holds, uppermost first.
     ///
     /// # Errors
     /// When the image or a layer is gone.
-    fn layers(&self, image: &ImageId) -> Result<Vec<PathBuf>>;
+    fn layers(&self, image: &ImageId, container: &str) -> Result<Vec<PathBuf>>;
 
-    /// Says that a container stands on the image: it cannot be deleted until [`Images::release`].
+    /// Says, in the transaction that creates the container, that it stands on the image: the image cannot be deleted
+    /// until [`Images::release`]. False: the image has been deleted meanwhile.
     ///
     /// # Errors
-    /// When the image is gone.
-    fn hold(&self, image: &ImageId, container: &str) -> Result<()>;
+    /// The store's.
+    fn hold(&self, tx: &mut Transaction<'_>, image: &ImageId, container: &str) -> berth_state::Result<bool>;
 
     /// The container is gone.
     fn release(&self, image: &ImageId, container: &str);
+
+    /// Drops the holds of containers that are not there any more.
+    fn retain(&self, lives: &dyn Fn(&str) -> bool);
+}
+
+impl Images for ImageStore {
+    fn resolve(&self, name: &str, platform: Option<&str>) -> Result<ContainerImage> {
+        let image = Self::resolve(self, name).map_err(from_image)?;
+        if let Some(asked) = platform.filter(|p| !p.is_empty()) {
+            let asked = Platform::parse(asked).map_err(|e| Error::Invalid(e.to_string()))?;
+            if asked.suits(&image.config.platform()).is_none() {
+                return Err(Error::NoSuchImage(format!(
+                    "image with reference {name} was found but its platform ({}) does not match the specified platform ({asked})",
+                    image.config.platform()
+                )));
+            }
+        }
+        Ok(ContainerImage { id: image.id, config: image.config })
+    }
+
+    fn layers(&self, image: &ImageId, container: &str) -> Result<Vec<PathBuf>> {
+        self.held_root(image, container).map_err(from_image)
+    }
+
+    fn hold(&self, tx: &mut Transaction<'_>, image: &ImageId, container: &str) -> berth_state::Result<bool> {
+        Self::hold_in(tx, image, container)
+    }
+
+    fn release(&self, image: &ImageId, container: &str) {
+        if let Err(error) = Self::release(self, image, container) {
+            tracing::warn!(%image, container, %error, "giving an image up");
+        }
+    }
+
+    fn retain(&self, lives: &dyn Fn(&str) -> bool) {
+        if let Err(error) = self.retain_holds(lives) {
+            tracing::warn!(%error, "giving up the images of containers that are gone");
+        }
+    }
+}
+
+pub(crate) fn from_image(error: berth_image::Error) -> Error {
+    use berth_image::ErrorKind;
+    match error.kind() {
+        ErrorKind::NotFound => Error::NoSuchImage(error.to_string()),
+        ErrorKind::Invalid => Error::Invalid(error.to_string()),
+        _ => Error::Internal(error.to_string()),
+    }
 }

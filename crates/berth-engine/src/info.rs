@@ -1,6 +1,12 @@
 //! What `info` tells about the engine and its host.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::ground::Ground;
+use crate::state::State;
+use crate::view::ContainerView;
+use crate::{Error, Result};
 
 /// How many containers there are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -64,4 +70,109 @@ pub struct Info {
     pub ipv4_forwarding: bool,
     /// What users should know, one sentence each.
     pub warnings: Vec<String>,
+}
+
+pub(crate) fn gather(ground: &Ground, containers: &[Arc<ContainerView>]) -> Result<Info> {
+    let host = &ground.host;
+    let mut security_options = Vec::new();
+    if host.apparmor {
+        security_options.push("name=apparmor".to_owned());
+    }
+    if host.seccomp {
+        security_options.push("name=seccomp,profile=builtin".to_owned());
+    }
+    if host.cgroup_v2 {
+        security_options.push("name=cgroupns".to_owned());
+    }
+    let forwarding = std::fs::read_to_string("/proc/sys/net/ipv4/ip_forward").is_ok_and(|text| text.trim() == "1");
+    Ok(Info {
+        id: identity(&ground.data_root)?,
+        containers: count(containers),
+        data_root: ground.data_root.clone(),
+        driver: "overlay2",
+        driver_status: driver_status(&ground.data_root),
+        cgroup_version: if host.cgroup_v2 { "2" } else { "1" },
+        cgroup_driver: "cgroupfs",
+        kernel_version: host.kernel.clone(),
+        operating_system: host.operating_system.clone(),
+        os_version: host.os_version.clone(),
+        architecture: host.machine.clone(),
+        cpus: host.cpus,
+        memory: host.memory,
+        hostname: host.hostname.clone(),
+        security_options,
+        memory_limit: host.has_controller("memory"),
+        swap_limit: host.swap_limit,
+        cpu_cfs_quota: host.has_controller("cpu"),
+        cpu_shares: host.has_controller("cpu"),
+        cpuset: host.has_controller("cpuset"),
+        pids_limit: host.has_controller("pids"),
+        ipv4_forwarding: forwarding,
+        warnings: warnings(ground, forwarding),
+    })
+}
+
+fn count(containers: &[Arc<ContainerView>]) -> ContainerCounts {
+    let mut counts = ContainerCounts { total: containers.len(), ..ContainerCounts::default() };
+    for view in containers {
+        match view.state {
+            State::Running { .. } => counts.running += 1,
+            State::Paused { .. } => counts.paused += 1,
+            _ => counts.stopped += 1,
+        }
+    }
+    counts
+}
+
+fn warnings(ground: &Ground, forwarding: bool) -> Vec<String> {
+    let host = &ground.host;
+    let mut warnings = Vec::new();
+    for (there, text) in [
+        (host.has_controller("memory"), "WARNING: No memory limit support"),
+        (host.swap_limit, "WARNING: No swap limit support"),
+        (host.has_controller("cpu"), "WARNING: No cpu cfs quota support"),
+        (host.has_controller("cpuset"), "WARNING: No cpuset support"),
+        (host.has_controller("pids"), "WARNING: No pids limit support"),
+        (forwarding, "WARNING: IPv4 forwarding is disabled"),
+    ] {
+        if !there {
+            warnings.push(text.to_owned());
+        }
+    }
+    warnings.extend(ground.networks.warnings());
+    warnings
+}
+
+/// This installation's id: made once, kept with its data.
+fn identity(data_root: &Path) -> Result<String> {
+    let path = data_root.join("engine-id");
+    if let Ok(text) = std::fs::read_to_string(&path)
+        && !text.trim().is_empty()
+    {
+        return Ok(text.trim().to_owned());
+    }
+    let fresh = std::fs::read_to_string("/proc/sys/kernel/random/uuid").map_err(Error::file("reading", "/proc"))?;
+    std::fs::write(&path, &fresh).map_err(Error::file("writing", &path))?;
+    Ok(fresh.trim().to_owned())
+}
+
+fn driver_status(data_root: &Path) -> Vec<(String, String)> {
+    // Magic numbers of statfs(2).
+    let name = match rustix::fs::statfs(data_root).map(|s| s.f_type as i64 & 0xffff_ffff) {
+        Ok(0xef53) => "extfs",
+        Ok(0x5846_5342) => "xfs",
+        Ok(0x9123_683e) => "btrfs",
+        Ok(0x0102_1994) => "tmpfs",
+        Ok(0x794c_7630) => "overlayfs",
+        Ok(0x2fc1_2fc1) => "zfs",
+        _ => "unknown",
+    };
+    [
+        ("Backing Filesystem", name),
+        ("Supports d_type", "true"),
+        ("Using metacopy", "false"),
+        ("Native Overlay Diff", "true"),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .into()
 }

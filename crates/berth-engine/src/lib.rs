@@ -10,18 +10,26 @@
 mod containers;
 mod engine;
 mod error;
+mod etc;
 mod events;
 mod exec;
+mod filters;
+mod ground;
 mod host;
 mod id;
 mod images;
 mod info;
 mod logs;
+mod names;
 mod options;
 pub mod plan;
+mod readiness;
 mod record;
+mod shared;
 pub mod spec;
 mod state;
+mod sweep;
+mod task;
 pub mod view;
 
 pub use containers::{Attachment, Containers, Created, Exit, WaitFuture};

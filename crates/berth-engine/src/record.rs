@@ -1,1 +1,67 @@
-//! What lies on disk of a container.
+//! What lies on disk of a container. A type of its own: neither the wire's nor the one in memory.
+
+use berth_state::Record;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::spec::ContainerSpec;
+use crate::state::{ExitStatus, State};
+use crate::view::Effective;
+
+/// A container's record, under its id.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ContainerRecord {
+    pub(crate) name: String,
+    pub(crate) created: Timestamp,
+    pub(crate) spec: ContainerSpec,
+    pub(crate) effective: Effective,
+    pub(crate) image_id: String,
+    pub(crate) platform: String,
+    /// The kernel's boot in which the record was last written; tells what of it can still be true.
+    pub(crate) boot_id: String,
+    pub(crate) phase: Phase,
+    /// How often it was started: names the exit record of the run.
+    pub(crate) runs: u64,
+}
+
+/// Where it stood when the record was written. Whether it still runs is for its shim to say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Phase {
+    Created {
+        failed: Option<(i32, String)>,
+    },
+    /// Written before the shim is started, so that no shim can exist that no record speaks of.
+    Running {
+        since: Timestamp,
+        before: Box<Phase>,
+    },
+    Exited(ExitStatus),
+}
+
+impl Record for ContainerRecord {
+    const KIND: &'static str = "container";
+    const VERSION: u32 = 1;
+}
+
+impl Phase {
+    pub(crate) fn of(state: &State) -> Self {
+        match state {
+            State::Created { failed } => Self::Created { failed: failed.clone() },
+            State::Starting { since, before } => Self::Running { since: *since, before: Box::new(Self::of(before)) },
+            State::Running { since, .. } | State::Paused { since, .. } => {
+                Self::Running { since: *since, before: Box::new(Self::Created { failed: None }) }
+            }
+            State::Exited(exit) | State::Removing(Some(exit)) => Self::Exited(exit.clone()),
+            State::Removing(None) => Self::Created { failed: None },
+        }
+    }
+
+    /// The state of a container that nobody has asked yet: one that should run is `Starting` until its shim says more.
+    pub(crate) fn into_state(self) -> State {
+        match self {
+            Self::Created { failed } => State::Created { failed },
+            Self::Running { since, before } => State::Starting { since, before: Box::new(before.into_state()) },
+            Self::Exited(exit) => State::Exited(exit),
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use berth_network::Endpoint;
 use berth_oci::{ImageConfig, ImageId};
@@ -63,9 +64,9 @@ pub struct ContainerView {
     /// When it was created.
     pub created: Timestamp,
     /// What was asked for.
-    pub spec: ContainerSpec,
+    pub spec: Arc<ContainerSpec>,
     /// What that amounts to with the image's defaults.
-    pub effective: Effective,
+    pub effective: Arc<Effective>,
     /// The image's id (`spec.image` is its name as the user wrote it).
     pub image_id: ImageId,
     /// The platform of the image, `os/architecture`.

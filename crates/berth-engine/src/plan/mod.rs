@@ -1,1 +1,190 @@
 //! From a container's specification to an OCI runtime specification: pure.
+//!
+//! [`plan`] takes everything that matters as values (what was asked, what the image says, facts of the host, the
+//! user files of the root file system) and gives a [`Plan`]: the specification and the few steps that must be done on
+//! the host first. It touches nothing itself; the container's task does the steps and hands the rest to the shim.
+//! The defaults are Docker's.
+
+pub mod capabilities;
+pub mod devices;
+pub mod effective;
+pub mod mounts;
+pub mod process;
+pub mod resources;
+pub mod signals;
+pub mod user;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use oci_spec::runtime::{
+    LinuxBuilder, LinuxNamespace, LinuxNamespaceBuilder, LinuxNamespaceType, RootBuilder, Spec, SpecBuilder,
+};
+
+use crate::host::HostFacts;
+use crate::id::ContainerId;
+use crate::spec::{ContainerSpec, NetworkMode, SeccompSpec};
+use crate::view::{Effective, Paths};
+use crate::{Error, Result};
+
+/// Everything a plan depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    /// The container.
+    pub id: &'a ContainerId,
+    /// What was asked for.
+    pub spec: &'a ContainerSpec,
+    /// What that amounts to with the image's defaults.
+    pub effective: &'a Effective,
+    /// The host.
+    pub host: &'a HostFacts,
+    /// The container's files.
+    pub paths: &'a Paths,
+    /// The root file system's user database.
+    pub users: &'a user::UserFiles,
+    /// The devices asked for, as the host has them (all of the host's where privileged).
+    pub devices: &'a [devices::HostDevice],
+    /// Parent of the container's cgroup.
+    pub cgroup_parent: &'a str,
+}
+
+/// What is to be done, and the container's birth certificate.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The OCI specification. Its seccomp section is left out: the filter is compiled apart, see [`Plan::seccomp`].
+    pub oci: Spec,
+    /// Directories that `-v` makes where they are missing.
+    pub make_sources: Vec<PathBuf>,
+    /// Sources that `--mount` wants to be there.
+    pub need_sources: Vec<PathBuf>,
+    /// The container's cgroup, below each hierarchy's root.
+    pub cgroup: String,
+    /// Which filter.
+    pub seccomp: Seccomp,
+}
+
+/// Which seccomp filter the container gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seccomp {
+    /// None.
+    Unconfined,
+    /// The default profile for these capabilities.
+    Default(BTreeSet<String>),
+    /// The user's profile (JSON) for these capabilities.
+    Profile(String, BTreeSet<String>),
+}
+
+/// Makes the plan.
+///
+/// # Errors
+/// What was asked for cannot be: Docker's sentence.
+pub fn plan(inputs: Inputs<'_>) -> Result<Plan> {
+    let Inputs { id, spec, host, .. } = inputs;
+    let capabilities = capabilities::effective(&spec.isolation, host)?;
+    let cgroup = cgroup_path(&spec.resources.cgroup_parent, inputs.cgroup_parent, id);
+    let linux = LinuxBuilder::default()
+        .namespaces(namespaces(spec, host)?)
+        .resources(resources::limits(inputs)?)
+        .devices(devices::nodes(spec, inputs.devices)?)
+        .cgroups_path(PathBuf::from(&cgroup))
+        .masked_paths(masked_paths(spec))
+        .readonly_paths(readonly_paths(spec))
+        .sysctl(spec.isolation.sysctls.clone().into_iter().collect::<std::collections::HashMap<_, _>>())
+        .rootfs_propagation(mounts::root_propagation(spec))
+        .build()
+        .map_err(unbuildable)?;
+    let mut oci = SpecBuilder::default()
+        .version("1.2.0")
+        .root(
+            RootBuilder::default()
+                .path("rootfs")
+                .readonly(spec.isolation.readonly_rootfs)
+                .build()
+                .map_err(unbuildable)?,
+        )
+        .process(process::main(inputs, &capabilities)?)
+        .hostname(inputs.effective.hostname.clone())
+        .mounts(mounts::all(inputs)?)
+        .linux(linux)
+        .build()
+        .map_err(unbuildable)?;
+    if !spec.domainname.is_empty() {
+        oci.set_domainname(Some(spec.domainname.clone()));
+    }
+    if !spec.annotations.is_empty() {
+        oci.set_annotations(Some(spec.annotations.clone().into_iter().collect()));
+    }
+    let (make_sources, need_sources) = mounts::sources(spec);
+    Ok(Plan { oci, make_sources, need_sources, cgroup, seccomp: seccomp(spec, host, capabilities) })
+}
+
+/// A value of ours that the specification's types refuse: a bug.
+pub(crate) fn unbuildable(error: oci_spec::OciSpecError) -> Error {
+    Error::Internal(format!("making the runtime specification: {error}"))
+}
+
+pub(crate) fn cgroup_path(own_parent: &str, parent: &str, id: &ContainerId) -> String {
+    let parent = [own_parent, parent, "/berth"].into_iter().find(|p| !p.is_empty()).unwrap_or("/berth");
+    format!("/{}/{id}", parent.trim_matches('/'))
+}
+
+fn namespaces(spec: &ContainerSpec, host: &HostFacts) -> Result<Vec<LinuxNamespace>> {
+    let mut kinds =
+        vec![LinuxNamespaceType::Mount, LinuxNamespaceType::Uts, LinuxNamespaceType::Pid, LinuxNamespaceType::Ipc];
+    if spec.network.mode != NetworkMode::Host {
+        kinds.push(LinuxNamespaceType::Network);
+    }
+    // Docker's default: private on cgroup v2, the host's on v1 and for privileged containers.
+    if host.cgroup_v2 && !spec.isolation.privileged {
+        kinds.push(LinuxNamespaceType::Cgroup);
+    }
+    kinds.into_iter().map(|kind| LinuxNamespaceBuilder::default().typ(kind).build().map_err(unbuildable)).collect()
+}
+
+/// Paths that show or control the host beyond the container (Docker's list).
+pub const MASKED_PATHS: [&str; 12] = [
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+];
+
+/// Paths that may be read but not written (Docker's list).
+pub const READONLY_PATHS: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+fn chosen_paths(asked: Option<&Vec<String>>, privileged: bool, default: &[&str]) -> Vec<String> {
+    match asked {
+        Some(paths) => paths.clone(),
+        None if privileged => Vec::new(),
+        None => default.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// The paths replaced by nothing, as `inspect` shows them too.
+#[must_use]
+pub fn masked_paths(spec: &ContainerSpec) -> Vec<String> {
+    chosen_paths(spec.isolation.masked_paths.as_ref(), spec.isolation.privileged, &MASKED_PATHS)
+}
+
+/// The paths made read-only, as `inspect` shows them too.
+#[must_use]
+pub fn readonly_paths(spec: &ContainerSpec) -> Vec<String> {
+    chosen_paths(spec.isolation.readonly_paths.as_ref(), spec.isolation.privileged, &READONLY_PATHS)
+}
+
+fn seccomp(spec: &ContainerSpec, host: &HostFacts, capabilities: BTreeSet<String>) -> Seccomp {
+    match &spec.isolation.seccomp {
+        _ if !host.seccomp || spec.isolation.privileged => Seccomp::Unconfined,
+        SeccompSpec::Unconfined => Seccomp::Unconfined,
+        SeccompSpec::Default => Seccomp::Default(capabilities),
+        SeccompSpec::Profile(json) => Seccomp::Profile(json.clone(), capabilities),
+    }
+}

@@ -1,0 +1,169 @@
+//! `create`: everything is checked, then one record is committed.
+
+use std::fs;
+use std::sync::Arc;
+
+use berth_image::snapshot::Writable;
+use berth_state::Durability;
+use jiff::Timestamp;
+
+use super::{Containers, Created};
+use crate::ground::Ground;
+use crate::id::{ContainerId, parse_name};
+use crate::images::ContainerImage;
+use crate::plan::{capabilities, effective, mounts, resources, signals};
+use crate::record::{ContainerRecord, Phase};
+use crate::spec::{ContainerSpec, LogDriver, MountKind};
+use crate::task::{Seed, Task};
+use crate::{Error, Result, etc, logs, names};
+
+impl Containers {
+    /// Makes a container from an image that is there. The record is durable when this returns.
+    ///
+    /// # Errors
+    /// A bad or taken name, no such image, or a specification that cannot be.
+    pub async fn create(&self, name: Option<String>, spec: ContainerSpec) -> Result<Created> {
+        let ground = self.ground.clone();
+        let asked = name.filter(|name| !name.is_empty()).map(|name| parse_name(&name)).transpose()?;
+        let prepare = move || prepare(&ground, asked, spec);
+        let prepared = tokio::task::spawn_blocking(prepare).await;
+        let Prepared { id, record, image, warnings, reservation } =
+            prepared.map_err(|e| Error::Internal(format!("creating a container: {e}")))??;
+        self.commit(&id, record.clone(), image).await?;
+        let task = Task::new(self.ground.clone(), Seed { id: id.clone(), record, shim: None })?;
+        reservation.keep();
+        self.ground.publish(&task.shared().view(), "create", &[]);
+        tokio::spawn(task.run());
+        // Whoever creates a container is likely to start it.
+        self.ground.networks.prepare();
+        Ok(Created { id, warnings })
+    }
+
+    async fn commit(&self, id: &ContainerId, record: ContainerRecord, image: ContainerImage) -> Result<()> {
+        let durability = if record.spec.auto_remove { Durability::Relaxed } else { Durability::Synced };
+        let (images, key, name) = (self.ground.images.clone(), id.to_string(), record.spec.image.clone());
+        let write = move |tx: &mut berth_state::Transaction<'_>| {
+            if !images.hold(tx, &image.id, &key)? {
+                return Err(Error::NoSuchImage(format!("No such image: {name}")));
+            }
+            Ok(tx.put(&key, &record)?)
+        };
+        self.ground.store.try_write_async(durability, write).await
+    }
+}
+
+struct Prepared {
+    id: ContainerId,
+    record: ContainerRecord,
+    image: ContainerImage,
+    warnings: Vec<String>,
+    reservation: Reservation,
+}
+
+/// A name taken, and a directory made: given up again unless the container comes to be.
+struct Reservation {
+    ground: Arc<Ground>,
+    id: ContainerId,
+    name: String,
+    kept: bool,
+}
+
+impl Reservation {
+    fn keep(mut self) {
+        self.kept = true;
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if !self.kept {
+            self.ground.index_mut().free(&self.name);
+            // Not there at all, mostly; what cannot be removed no record speaks of, and is swept.
+            drop(fs::remove_dir_all(self.ground.paths(&self.id).directory));
+        }
+    }
+}
+
+fn prepare(ground: &Arc<Ground>, name: Option<String>, mut spec: ContainerSpec) -> Result<Prepared> {
+    let image = ground.images.resolve(&spec.image, spec.platform.as_deref())?;
+    let mut warnings = complete(ground, &mut spec)?;
+    let id = ContainerId::random();
+    let effective = effective::merge(&id, &spec, &image.config, &ground.host)?;
+    if !effective.stop_signal.is_empty() {
+        signals::parse(&effective.stop_signal)?;
+    }
+    let platform = image.config.platform();
+    let host = berth_oci::Platform::host();
+    if spec.platform.is_none() && !platform.architecture.is_empty() && host.suits(&platform).is_none() {
+        warnings.push(format!(
+            "The requested image's platform ({platform}) does not match the detected host platform ({host}) and no specific platform was requested"
+        ));
+    }
+    let name = reserve(ground, name, &id)?;
+    let reservation = Reservation { ground: ground.clone(), id: id.clone(), name: name.clone(), kept: false };
+    make_files(ground, &id)?;
+    let record = ContainerRecord {
+        name,
+        created: Timestamp::now(),
+        effective,
+        image_id: image.id.to_string(),
+        platform: platform.to_string(),
+        boot_id: ground.host.boot_id.clone(),
+        phase: Phase::Created { failed: None },
+        runs: 0,
+        spec,
+    };
+    Ok(Prepared { id, record, image, warnings, reservation })
+}
+
+/// Checks what was asked for, and fills in what the engine's configuration and the host say.
+fn complete(ground: &Ground, spec: &mut ContainerSpec) -> Result<Vec<String>> {
+    let warnings = resources::validate(&spec.resources, &ground.host)?;
+    resources::complete(&mut spec.resources);
+    if spec.log.driver == LogDriver::JsonFile {
+        for (key, value) in &ground.log_options {
+            spec.log.options.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+        logs::limits(&spec.log.options)?;
+    }
+    spec.isolation.init |= ground.init;
+    capabilities::effective(&spec.isolation, &ground.host)?;
+    mounts::validate(&spec.mounts)?;
+    for mount in &spec.mounts {
+        if let MountKind::Bind { source, create_source: false, .. } = &mount.kind
+            && !std::path::Path::new(source).exists()
+        {
+            return Err(crate::task::missing_source(std::path::Path::new(source)));
+        }
+    }
+    // Any address will do for the check: the bridge's is known only once it is used.
+    etc::extra_hosts(spec, Some(std::net::Ipv4Addr::LOCALHOST.into()))?;
+    Ok(warnings)
+}
+
+fn reserve(ground: &Ground, name: Option<String>, id: &ContainerId) -> Result<String> {
+    let mut index = ground.index_mut();
+    if let Some(name) = name {
+        index.reserve(&name, id)?;
+        return Ok(name);
+    }
+    for attempt in 0..64 {
+        let name = names::random(attempt);
+        if index.reserve(&name, id).is_ok() {
+            return Ok(name);
+        }
+    }
+    let name = id.short().to_owned();
+    index.reserve(&name, id)?;
+    Ok(name)
+}
+
+/// The writable layer, and in it what Docker puts into every container.
+fn make_files(ground: &Ground, id: &ContainerId) -> Result<()> {
+    let paths = ground.paths(id);
+    fs::create_dir(&paths.directory).map_err(Error::file("making", &paths.directory))?;
+    let writable = Writable::create(&paths.directory).map_err(|e| Error::Internal(e.to_string()))?;
+    let mark = writable.upper.join(".dockerenv");
+    fs::File::create(&mark).map_err(Error::file("making", mark))?;
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! Exec sessions.
+
+use std::sync::Arc;
+
+use berth_shim::protocol::{Exec, Request, Resize, StdioPlan, Streams};
+
+use super::life::ask;
+use super::stdio::stream_pair;
+use super::{Attachment, Containers};
+use crate::exec::Session;
+use crate::id::ExecId;
+use crate::options::{DetachKeys, ExecStart};
+use crate::plan::process;
+use crate::shared::{Command, Shared};
+use crate::spec::ExecSpec;
+use crate::state::State;
+use crate::view::{ContainerView, ExecView};
+use crate::{Error, Result, etc};
+
+impl Containers {
+    /// Prepares a further process in a running container.
+    ///
+    /// # Errors
+    /// Where it does not run or is paused, with Docker's sentences; no command.
+    pub async fn exec_create(&self, key: &str, spec: ExecSpec) -> Result<ExecId> {
+        let shared = self.find(key)?;
+        let view = shared.view();
+        may_exec(&view)?;
+        if spec.args.is_empty() {
+            return Err(Error::Invalid("No exec command specified".into()));
+        }
+        DetachKeys::parse(&spec.detach_keys)?;
+        let session = Arc::new(Session::new(shared.id.clone(), spec));
+        let id = session.id.clone();
+        let what = format!("exec_create: {}", session.command());
+        self.ground.sessions.add(session);
+        self.ground.publish(&view, what, &[("execID", id.to_string())]);
+        Ok(id)
+    }
+
+    /// Runs it; `None` with `detach`. Its process has been executed when this returns.
+    ///
+    /// # Errors
+    /// [`Error::ExecLaunch`]; a session that has run already.
+    pub async fn exec_start(&self, id: &str, options: ExecStart) -> Result<Option<Attachment>> {
+        let session = self.ground.sessions.get(id)?;
+        let shared = self.find(session.container.as_str())?;
+        let view = shared.view();
+        may_exec(&view)?;
+        session.claim()?;
+        let started = self.run(&session, &shared, &view, options).await;
+        if started.is_err() {
+            session.ended(126);
+        }
+        started
+    }
+
+    async fn run(
+        &self,
+        session: &Arc<Session>,
+        shared: &Arc<Shared>,
+        view: &Arc<ContainerView>,
+        options: ExecStart,
+    ) -> Result<Option<Attachment>> {
+        let (ground, asked, of) = (self.ground.clone(), session.clone(), view.clone());
+        let pid = view.state.pid().map_or(0, |pid| pid.0);
+        let plan = move || {
+            let root = etc::root_of(pid).map_err(Error::file("opening the root of", of.id.as_str()))?;
+            process::further(&asked.spec, &of.spec, &of.effective, &etc::user_files(root)?, &ground.host)
+        };
+        let planned = tokio::task::spawn_blocking(plan).await;
+        let process = planned.map_err(|e| Error::Internal(format!("planning an exec: {e}")))??;
+        let spec = &session.spec;
+        let (rows, columns) = options.console_size.unwrap_or_default();
+        let (ours, theirs) =
+            if options.detach { (None, None) } else { stream_pair().map(|(a, b)| (Some(a), Some(b)))? };
+        let streams = Streams { stdin: spec.attach_stdin, stdout: spec.attach_stdout, stderr: spec.attach_stderr };
+        let request = Request::Exec(Box::new(Exec {
+            id: session.id.to_string(),
+            process,
+            seccomp: None,
+            stdio: StdioPlan {
+                tty: spec.tty,
+                open_stdin: spec.attach_stdin && !options.detach,
+                stdin_once: true,
+                rows,
+                columns,
+            },
+            attach: (!options.detach).then_some(streams),
+        }));
+        let session = session.clone();
+        let (tty, keys) = (spec.tty, DetachKeys::parse(&spec.detach_keys)?);
+        let typing = tty && spec.attach_stdin;
+        shared.ask(|reply| Command::Exec { session, request, stream: theirs, reply }).await?;
+        Ok(ours.map(|stream| Attachment {
+            stream: Some(stream),
+            tty,
+            backlog: None,
+            detach_keys: typing.then_some(keys),
+            container: shared.id.clone(),
+        }))
+    }
+
+    /// Sets its terminal's size.
+    ///
+    /// # Errors
+    /// Where it does not run.
+    pub async fn exec_resize(&self, id: &str, rows: u16, columns: u16) -> Result<()> {
+        let session = self.ground.sessions.get(id)?;
+        let shared = self.find(session.container.as_str())?;
+        if !session.view().running {
+            return Err(Error::State(format!("exec {id} is not running")));
+        }
+        ask(&shared, Request::Resize(Resize { exec: Some(id.to_owned()), rows, columns })).await?;
+        Ok(())
+    }
+
+    /// One exec session.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchExec`].
+    pub fn exec_inspect(&self, id: &str) -> Result<ExecView> {
+        Ok(self.ground.sessions.get(id)?.view())
+    }
+}
+
+fn may_exec(view: &ContainerView) -> Result<()> {
+    match view.state {
+        State::Running { .. } => Ok(()),
+        State::Paused { .. } => {
+            Err(Error::State(format!("Container {} is paused, unpause the container before exec", view.id)))
+        }
+        _ => Err(Error::State(format!("Container {} is not running", view.id))),
+    }
+}

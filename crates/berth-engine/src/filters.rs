@@ -1,0 +1,51 @@
+//! Compiled seccomp filters, each made once: compiling is dear, containers are many and mostly alike.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use berth_seccomp::{KernelVersion, Machine, Profile, compile, default_profile};
+
+use crate::plan::Seccomp;
+use crate::{Error, Result};
+
+/// Filters kept at most; profiles of users can be many.
+const KEPT: usize = 64;
+
+type Key = (Option<String>, BTreeSet<String>);
+
+#[derive(Debug)]
+pub(crate) struct Filters {
+    kernel: KernelVersion,
+    compiled: Mutex<HashMap<Key, Arc<Vec<u8>>>>,
+}
+
+impl Filters {
+    pub(crate) fn new(kernel: KernelVersion) -> Self {
+        Self { kernel, compiled: Mutex::default() }
+    }
+
+    /// The filter's bytes; `None`: unconfined.
+    pub(crate) fn bytes(&self, choice: &Seccomp) -> Result<Option<Arc<Vec<u8>>>> {
+        let key: Key = match choice {
+            Seccomp::Unconfined => return Ok(None),
+            Seccomp::Default(capabilities) => (None, capabilities.clone()),
+            Seccomp::Profile(json, capabilities) => (Some(json.clone()), capabilities.clone()),
+        };
+        if let Some(known) = self.compiled.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(Some(known.clone()));
+        }
+        // Compiled outside the lock: two at once do the same work, and nobody waits for another's.
+        let refused = |e: berth_seccomp::Error| Error::Invalid(e.to_string());
+        let rules = match &key.0 {
+            None => default_profile().resolve(&key.1, Machine::host(), self.kernel),
+            Some(json) => Profile::parse(json).map_err(refused)?.resolve(&key.1, Machine::host(), self.kernel),
+        };
+        let bytes = Arc::new(compile(&rules).map_err(refused)?.as_bytes().to_vec());
+        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        if compiled.len() >= KEPT {
+            compiled.clear();
+        }
+        compiled.insert(key, bytes.clone());
+        Ok(Some(bytes))
+    }
+}

@@ -1,0 +1,129 @@
+//! What every container's task stands on: the services it calls, and where things lie. No container's state.
+
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use berth_cgroup::Hierarchy;
+use berth_network::Networks;
+use berth_state::Store;
+
+use crate::events::{EventKind, Events};
+use crate::exec::Sessions;
+use crate::filters::Filters;
+use crate::host::HostFacts;
+use crate::id::{ContainerId, Index};
+use crate::images::Images;
+use crate::shared::Shared;
+use crate::view::{ContainerView, Paths};
+
+#[derive(Debug)]
+pub(crate) struct Ground {
+    pub(crate) data_root: PathBuf,
+    /// `<exec root>/<boot id>`.
+    pub(crate) run_root: PathBuf,
+    pub(crate) store: Store,
+    pub(crate) images: Arc<dyn Images>,
+    pub(crate) networks: Networks,
+    pub(crate) host: HostFacts,
+    pub(crate) hierarchy: Hierarchy,
+    /// The same as JSON, for shims.
+    pub(crate) hierarchy_value: serde_json::Value,
+    /// Our own program, out of containers' reach: what shims are started from.
+    pub(crate) program: OwnedFd,
+    pub(crate) filters: Filters,
+    pub(crate) events: Events,
+    pub(crate) sessions: Sessions,
+    pub(crate) cgroup_parent: String,
+    pub(crate) log_options: BTreeMap<String, String>,
+    pub(crate) init: bool,
+    /// Only who is called what: no container's state is behind this lock, and nothing is awaited under it.
+    index: RwLock<Index<Arc<Shared>>>,
+}
+
+/// What [`Ground`] is made of, but for the index.
+pub(crate) struct Parts {
+    pub(crate) config: crate::EngineConfig,
+    pub(crate) host: HostFacts,
+    pub(crate) hierarchy: Hierarchy,
+    pub(crate) hierarchy_value: serde_json::Value,
+    pub(crate) program: OwnedFd,
+}
+
+impl Ground {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { config, host, hierarchy, hierarchy_value, program } = parts;
+        Self {
+            run_root: config.exec_root.join(&host.boot_id),
+            data_root: config.data_root,
+            store: config.store,
+            images: config.images,
+            networks: config.networks,
+            filters: Filters::new(host.kernel_version()),
+            host,
+            hierarchy,
+            hierarchy_value,
+            program,
+            events: Events::default(),
+            sessions: Sessions::default(),
+            cgroup_parent: config.cgroup_parent,
+            log_options: config.log_options,
+            init: config.init,
+            index: RwLock::default(),
+        }
+    }
+
+    pub(crate) fn index(&self) -> RwLockReadGuard<'_, Index<Arc<Shared>>> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn index_mut(&self) -> RwLockWriteGuard<'_, Index<Arc<Shared>>> {
+        self.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn containers_dir(&self) -> PathBuf {
+        self.data_root.join("containers")
+    }
+
+    pub(crate) fn trash(&self) -> PathBuf {
+        self.data_root.join("trash")
+    }
+
+    /// The directory of shims' sockets.
+    pub(crate) fn shims(&self) -> PathBuf {
+        self.run_root.join("shims")
+    }
+
+    pub(crate) fn socket(&self, id: &ContainerId) -> PathBuf {
+        self.shims().join(format!("{id}.sock"))
+    }
+
+    pub(crate) fn paths(&self, id: &ContainerId) -> Paths {
+        let directory = self.containers_dir().join(id.as_str());
+        Paths {
+            log: directory.join(format!("{id}-json.log")),
+            hostname: directory.join("hostname"),
+            hosts: directory.join("hosts"),
+            resolv_conf: directory.join("resolv.conf"),
+            upper: directory.join("upper"),
+            work: directory.join("work"),
+            lowers: Vec::new(),
+            directory,
+        }
+    }
+
+    /// Says that something happened to a container.
+    pub(crate) fn publish(&self, view: &ContainerView, action: impl Into<String>, more: &[(&str, String)]) {
+        let mut attributes = view.effective.labels.clone();
+        attributes.insert("image".into(), view.spec.image.clone());
+        attributes.insert("name".into(), view.name.clone());
+        attributes.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        self.events.publish(EventKind::Container, action, view.id.as_str(), attributes);
+    }
+}
+
+/// The exit record of a container's run.
+pub(crate) fn exit_record(directory: &Path, run: u64) -> PathBuf {
+    directory.join(format!("exit-{run}.json"))
+}

@@ -1,0 +1,220 @@
+//! What is mounted in a container, in Docker's order and with Docker's options.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use oci_spec::runtime::{Mount, MountBuilder};
+
+use super::{Inputs, process, unbuildable};
+use crate::spec::{ContainerSpec, MountKind, MountSpec};
+use crate::{Error, Result};
+
+struct Basic {
+    destination: &'static str,
+    kind: &'static str,
+    source: &'static str,
+    options: &'static [&'static str],
+}
+
+const BASIC: [Basic; 7] = [
+    Basic { destination: "/proc", kind: "proc", source: "proc", options: &["nosuid", "noexec", "nodev"] },
+    Basic {
+        destination: "/dev",
+        kind: "tmpfs",
+        source: "tmpfs",
+        options: &["nosuid", "strictatime", "mode=755", "size=65536k"],
+    },
+    Basic {
+        destination: "/dev/pts",
+        kind: "devpts",
+        source: "devpts",
+        options: &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
+    },
+    Basic { destination: "/sys", kind: "sysfs", source: "sysfs", options: &["nosuid", "noexec", "nodev", "ro"] },
+    Basic {
+        destination: "/sys/fs/cgroup",
+        kind: "cgroup",
+        source: "cgroup",
+        options: &["ro", "nosuid", "noexec", "nodev"],
+    },
+    Basic { destination: "/dev/mqueue", kind: "mqueue", source: "mqueue", options: &["nosuid", "noexec", "nodev"] },
+    Basic {
+        destination: "/dev/shm",
+        kind: "tmpfs",
+        source: "shm",
+        options: &["nosuid", "noexec", "nodev", "mode=1777"],
+    },
+];
+
+pub(super) fn all(inputs: Inputs<'_>) -> Result<Vec<Mount>> {
+    let spec = inputs.spec;
+    let users: BTreeSet<String> = spec.mounts.iter().map(|m| clean(&m.target)).collect();
+    let replaced =
+        |destination: &str| users.contains(destination) || (destination.starts_with("/dev/") && users.contains("/dev"));
+    let mut mounts = Vec::new();
+    for basic in BASIC.iter().filter(|b| !replaced(b.destination)) {
+        mounts.push(basic_mount(basic, spec)?);
+    }
+    let mut users = Vec::with_capacity(spec.mounts.len() + 3);
+    for (path, destination) in [
+        (&inputs.paths.resolv_conf, "/etc/resolv.conf"),
+        (&inputs.paths.hostname, "/etc/hostname"),
+        (&inputs.paths.hosts, "/etc/hosts"),
+    ] {
+        if !replaced(destination) {
+            let mut options = vec!["rbind", "rprivate"];
+            if spec.isolation.readonly_rootfs {
+                options.push("ro");
+            }
+            users.push(mount(destination, "bind", path.clone(), words(&options))?);
+        }
+    }
+    if spec.isolation.init {
+        // The program's own descriptor is not a path a container could reach: see `runtime::own_program`.
+        users.push(mount(process::INIT_PATH, "bind", PathBuf::from("/proc/self/exe"), words(&["bind", "ro"]))?);
+    }
+    for asked in &spec.mounts {
+        users.push(user_mount(asked)?);
+    }
+    // A mount below another comes after it, whatever the order in which they were asked for.
+    users.sort_by_key(|m| m.destination().components().count());
+    mounts.extend(users);
+    Ok(mounts)
+}
+
+fn words(options: &[&str]) -> Vec<String> {
+    options.iter().map(ToString::to_string).collect()
+}
+
+fn mount(destination: &str, kind: &str, source: PathBuf, options: Vec<String>) -> Result<Mount> {
+    MountBuilder::default()
+        .destination(destination)
+        .typ(kind)
+        .source(source)
+        .options(options)
+        .build()
+        .map_err(unbuildable)
+}
+
+fn basic_mount(basic: &Basic, spec: &ContainerSpec) -> Result<Mount> {
+    let mut options = words(basic.options);
+    match basic.destination {
+        "/sys" | "/sys/fs/cgroup" if spec.isolation.privileged => options.retain(|o| o != "ro"),
+        "/dev/shm" => options.push(format!("size={}", shm_size(spec))),
+        _ => {}
+    }
+    mount(basic.destination, basic.kind, PathBuf::from(basic.source), options)
+}
+
+fn shm_size(spec: &ContainerSpec) -> i64 {
+    if spec.resources.shm_size > 0 { spec.resources.shm_size } else { 64 << 20 }
+}
+
+const PROPAGATIONS: [&str; 6] = ["private", "rprivate", "shared", "rshared", "slave", "rslave"];
+
+fn user_mount(asked: &MountSpec) -> Result<Mount> {
+    let target = clean(&asked.target);
+    match &asked.kind {
+        MountKind::Bind { source, propagation, non_recursive, .. } => {
+            let propagation = if propagation.is_empty() { "rprivate" } else { propagation };
+            let mut options = words(&[if *non_recursive { "bind" } else { "rbind" }, propagation]);
+            if asked.readonly {
+                options.push("ro".into());
+            }
+            mount(&target, "bind", PathBuf::from(clean(source)), options)
+        }
+        MountKind::Tmpfs { size, mode, options } => {
+            let mut all = words(&["noexec", "nosuid", "nodev"]);
+            for option in options.split(',').filter(|o| !o.is_empty()) {
+                // `exec` undoes `noexec`, and so on: the later word of a pair holds.
+                let opposite = option.strip_prefix("no").map_or_else(|| format!("no{option}"), str::to_owned);
+                all.retain(|o| *o != opposite && o != option);
+                all.push(option.to_owned());
+            }
+            if *size > 0 {
+                all.push(format!("size={size}"));
+            }
+            if *mode > 0 {
+                all.push(format!("mode={mode:o}"));
+            }
+            if asked.readonly {
+                all.push("ro".into());
+            }
+            mount(&target, "tmpfs", PathBuf::from("tmpfs"), all)
+        }
+    }
+}
+
+/// `/a//b/../c/` as `/a/c`; what leads above the root stays at it.
+#[must_use]
+pub fn clean(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
+}
+
+/// Checks the mounts of a request: absolute, no two on one path.
+///
+/// # Errors
+/// Docker's sentence.
+pub fn validate(mounts: &[MountSpec]) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    for asked in mounts {
+        let target = clean(&asked.target);
+        let invalid = |why: String| Err(Error::Invalid(why));
+        if !asked.target.starts_with('/') {
+            return invalid(format!("invalid mount path: '{}' mount path must be absolute", asked.target));
+        }
+        if target == "/" {
+            return invalid("invalid specification: destination can't be '/'".into());
+        }
+        if !seen.insert(target.clone()) {
+            return invalid(format!("Duplicate mount point: {target}"));
+        }
+        if let MountKind::Bind { source, propagation, .. } = &asked.kind {
+            if !source.starts_with('/') {
+                return invalid(format!("invalid mount path: '{source}' mount path must be absolute"));
+            }
+            if !propagation.is_empty() && !PROPAGATIONS.contains(&propagation.as_str()) {
+                return invalid(format!(
+                    "invalid mount config for type \"bind\": invalid propagation mode: {propagation}"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The sources to be made where missing, and those that must be there.
+pub(super) fn sources(spec: &ContainerSpec) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    let (mut make, mut need) = (Vec::new(), Vec::new());
+    for asked in &spec.mounts {
+        if let MountKind::Bind { source, create_source, .. } = &asked.kind {
+            if *create_source { &mut make } else { &mut need }.push(PathBuf::from(clean(source)));
+        }
+    }
+    (make, need)
+}
+
+/// What a bind mount that shares with the host needs of the root.
+pub(super) fn root_propagation(spec: &ContainerSpec) -> String {
+    let has = |words: [&str; 2]| {
+        spec.mounts.iter().any(|m| match &m.kind {
+            MountKind::Bind { propagation, .. } => words.contains(&propagation.as_str()),
+            MountKind::Tmpfs { .. } => false,
+        })
+    };
+    if has(["shared", "rshared"]) {
+        "shared".into()
+    } else if has(["slave", "rslave"]) {
+        "rslave".into()
+    } else {
+        "private".into()
+    }
+}

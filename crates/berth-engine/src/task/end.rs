@@ -1,0 +1,186 @@
+//! Ending: the exit of the main process, and the container's removal.
+
+use berth_shim::client::ClientError;
+use berth_state::Durability;
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::{Fate, Task};
+use crate::ground::exit_record;
+use crate::record::ContainerRecord;
+use crate::shared::Reply;
+use crate::state::{Change, State};
+use crate::{Error, Result};
+
+/// The code of a container whose end nobody saw, as Docker shows it.
+const UNKNOWN: i32 = 255;
+
+/// What a shim leaves behind: how the run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct ExitRecord {
+    pub(crate) code: i32,
+    #[serde(default)]
+    pub(crate) oom_killed: bool,
+    #[serde(default)]
+    pub(crate) at: String,
+}
+
+impl ExitRecord {
+    pub(crate) fn read(path: &std::path::Path) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+    }
+
+    pub(crate) fn unknown() -> Self {
+        Self { code: UNKNOWN, oom_killed: false, at: String::new() }
+    }
+
+    pub(crate) fn time(&self) -> Timestamp {
+        self.at.parse().unwrap_or_else(|_| Timestamp::now())
+    }
+}
+
+impl Task {
+    /// The shim has said, or its record does, that the main process ended.
+    pub(super) async fn exited(&mut self, code: i32, oom_killed: bool, at: &str) -> Fate {
+        let end = ExitRecord { code, oom_killed, at: at.to_owned() };
+        if !self.change(Change::Exited { code, oom_killed, at: end.time() }) {
+            return Fate::Lives;
+        }
+        let removed = self.record.spec.auto_remove && !self.keep || !self.removal.is_empty();
+        // The exit record is durable already, so this need not be; of a container about to be removed, nothing need.
+        let saved = (!removed).then(|| tokio::spawn(self.save(Durability::Relaxed)));
+        let released = self.release_network();
+        self.hang_up();
+        if let Some(saved) = saved
+            && let Ok(Err(error)) = saved.await
+        {
+            tracing::error!(id = %self.id, %error, "recording an exit");
+        }
+        self.announce_exit(code, oom_killed);
+        if let Some(released) = released {
+            drop(released.await);
+        }
+        if removed { self.finish_removal(self.removal_durability()).await } else { Fate::Lives }
+    }
+
+    fn announce_exit(&mut self, code: i32, oom_killed: bool) {
+        for session in std::mem::take(&mut self.sessions) {
+            self.exec_over(&session, 137);
+        }
+        self.show();
+        if oom_killed {
+            self.publish("oom", &[]);
+        }
+        let lasted = self.state.exit().map_or(0, |e| e.finished_at.duration_since(e.started_at).as_secs());
+        self.publish("die", &[("exitCode", code.to_string()), ("execDuration", lasted.to_string())]);
+        self.shared.tell_waiters(false);
+    }
+
+    fn release_network(&mut self) -> Option<tokio::task::JoinHandle<()>> {
+        self.endpoint.take()?;
+        let (ground, id) = (self.ground.clone(), self.id.clone());
+        let release = move || {
+            if let Err(error) = ground.networks.release(id.as_str()) {
+                tracing::warn!(%id, %error, "giving an address back");
+            }
+        };
+        Some(tokio::task::spawn_blocking(release))
+    }
+
+    /// The shim has nothing more to say.
+    fn hang_up(&mut self) {
+        let Some(mut link) = self.link.take() else { return };
+        for pending in link.abandon() {
+            self.fail(pending, Error::State(format!("Container {} is not running", self.id)));
+        }
+        link.retire();
+    }
+
+    /// The connection broke without a word: the record the shim left says how it ended; without one, nobody knows.
+    pub(super) async fn lost(&mut self, error: &ClientError) -> Fate {
+        self.hang_up();
+        let record = ExitRecord::read(&exit_record(&self.paths.directory, self.runs));
+        if record.is_none() {
+            tracing::error!(id = %self.id, %error, "the shim is gone without an exit record; killing what it left");
+            self.kill_cgroup().await;
+        }
+        let end = record.unwrap_or_else(ExitRecord::unknown);
+        if matches!(self.state, State::Exited(_)) {
+            return Fate::Lives;
+        }
+        self.exited(end.code, end.oom_killed, &end.at).await
+    }
+
+    async fn kill_cgroup(&self) {
+        let (ground, id) = (self.ground.clone(), self.id.clone());
+        let parent = self.record.spec.resources.cgroup_parent.clone();
+        let kill = move || crate::sweep::kill_cgroup(&ground, &parent, &id);
+        drop(tokio::task::spawn_blocking(kill).await);
+    }
+
+    pub(super) async fn remove(&mut self, force: bool, reply: Reply<()>) -> Fate {
+        if self.state.is_alive() {
+            if !force {
+                let paused = matches!(self.state, State::Paused { .. });
+                let id = self.id.to_string();
+                drop(reply.send(Err(if paused { Error::RemovePaused(id) } else { Error::RemoveRunning(id) })));
+                return Fate::Lives;
+            }
+            self.removal.push(reply);
+            self.publish("kill", &[("signal", "9".into())]);
+            self.kill_now();
+            return Fate::Lives;
+        }
+        self.removal.push(reply);
+        self.finish_removal(self.removal_durability()).await
+    }
+
+    fn removal_durability(&self) -> Durability {
+        if self.record.spec.auto_remove { Durability::Relaxed } else { Durability::Synced }
+    }
+
+    /// Record first, files after: what no record speaks of is garbage and swept.
+    pub(super) async fn finish_removal(&mut self, durability: Durability) -> Fate {
+        let before = self.state.clone();
+        self.change(Change::Remove);
+        self.show();
+        if let Err(error) = self.forget(durability).await {
+            tracing::error!(id = %self.id, %error, "removing a container");
+            self.state = before;
+            self.show();
+            for reply in std::mem::take(&mut self.removal) {
+                drop(reply.send(Err(Error::Internal(format!("removing container {}: {}", self.id, error.chain())))));
+            }
+            return Fate::Lives;
+        }
+        let name = self.record.name.clone();
+        self.discard_files().await;
+        self.ground.index_mut().remove(&self.id, &name);
+        self.ground.sessions.forget(&self.id);
+        self.publish("destroy", &[]);
+        self.shared.tell_waiters(true);
+        for reply in std::mem::take(&mut self.removal) {
+            drop(reply.send(Ok(())));
+        }
+        Fate::Gone
+    }
+
+    async fn forget(&self, durability: Durability) -> Result<()> {
+        let id = self.id.clone();
+        let delete = move |tx: &mut berth_state::Transaction<'_>| tx.delete::<ContainerRecord>(id.as_str());
+        self.ground.store.write_async(durability, delete).await?;
+        Ok(())
+    }
+
+    async fn discard_files(&self) {
+        let (ground, id) = (self.ground.clone(), self.id.clone());
+        let (directory, image) = (self.paths.directory.clone(), self.record.image.clone());
+        let discard = move || {
+            if let Err(error) = berth_image::snapshot::discard(&directory, &ground.trash()) {
+                tracing::warn!(%id, %error, "removing a container's files");
+            }
+            ground.images.release(&image, id.as_str());
+        };
+        drop(tokio::task::spawn_blocking(discard).await);
+    }
+}

@@ -1,0 +1,193 @@
+//! From a container to its running process: everything `start` does, in one pass on one blocking thread.
+
+use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use berth_image::snapshot;
+use berth_network::Endpoint;
+use berth_oci::ImageId;
+use berth_shim::client::{ClientError, Connection, LaunchDescriptors, Launched, spawn};
+use berth_shim::protocol::{Blob, CgroupPlan, Code, Launch, LogDriver as ShimLog, LogPlan, Root, StdioPlan, Streams};
+
+use crate::ground::{Ground, exit_record};
+use crate::id::ContainerId;
+use crate::plan::{self, Inputs, Plan};
+use crate::spec::{ContainerSpec, LogDriver, NetworkMode};
+use crate::view::{Effective, Paths};
+use crate::{Error, Result, etc, host};
+
+/// What is to be started.
+#[derive(Debug)]
+pub(super) struct Order {
+    pub(super) id: ContainerId,
+    pub(super) spec: Arc<ContainerSpec>,
+    pub(super) effective: Arc<Effective>,
+    pub(super) image: ImageId,
+    pub(super) paths: Paths,
+    /// Which start of the container this is, from 1.
+    pub(super) run: u64,
+    /// Clients that waited for it.
+    pub(super) attach: Vec<(Streams, OwnedFd)>,
+}
+
+/// What was started.
+#[derive(Debug)]
+pub(super) struct Birth {
+    pub(super) connection: Connection,
+    pub(super) launched: Launched,
+    pub(super) endpoint: Option<Endpoint>,
+}
+
+/// Starts it. On an error nothing is left but files in the container's directory.
+pub(super) fn launch(ground: &Ground, mut order: Order) -> Result<Birth> {
+    let (network, lease) = network(ground, &order)?;
+    let endpoint = lease.endpoint.clone();
+    let root = mount(ground, &order)?;
+    let users = etc::user_files(&root)?;
+    let devices = host::devices(&order.spec.resources.devices, order.spec.isolation.privileged)?;
+    let plan = plan::plan(Inputs {
+        id: &order.id,
+        spec: &order.spec,
+        effective: &order.effective,
+        host: &ground.host,
+        paths: &order.paths,
+        users: &users,
+        devices: &devices,
+        cgroup_parent: &ground.cgroup_parent,
+    })?;
+    prepare_sources(&plan)?;
+    etc::write(&order.paths, &order.spec, &order.effective, endpoint.as_ref(), &ground.networks)?;
+    let attach: (Vec<Streams>, Vec<OwnedFd>) = std::mem::take(&mut order.attach).into_iter().unzip();
+    let descriptors = LaunchDescriptors { root: Some(root), network, attach: attach.1 };
+    let request = request(ground, &order, plan, attach.0, descriptors.network.is_some())?;
+    let (connection, launched) =
+        spawn(ground.program.as_fd(), request, descriptors).map_err(|error| failed(&order.id, error))?;
+    lease.keep();
+    Ok(Birth { connection, launched, endpoint })
+}
+
+/// An address that goes back unless the start succeeds.
+struct Lease<'a> {
+    ground: &'a Ground,
+    id: ContainerId,
+    endpoint: Option<Endpoint>,
+    kept: bool,
+}
+
+impl Lease<'_> {
+    fn keep(mut self) {
+        self.kept = true;
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        if !self.kept
+            && self.endpoint.is_some()
+            && let Err(error) = self.ground.networks.release(self.id.as_str())
+        {
+            tracing::warn!(id = %self.id, %error, "giving an address back");
+        }
+    }
+}
+
+fn network<'a>(ground: &'a Ground, order: &Order) -> Result<(Option<OwnedFd>, Lease<'a>)> {
+    let (netns, endpoint) = match order.spec.network.mode {
+        NetworkMode::Host => (None, None),
+        NetworkMode::None => (Some(ground.networks.sandbox_none()?.into_netns()), None),
+        NetworkMode::Bridge => {
+            let (sandbox, endpoint) = ground.networks.sandbox_bridge(order.id.as_str())?;
+            (Some(sandbox.into_netns()), Some(endpoint))
+        }
+    };
+    Ok((netns, Lease { ground, id: order.id.clone(), endpoint, kept: false }))
+}
+
+fn mount(ground: &Ground, order: &Order) -> Result<OwnedFd> {
+    let lowers = ground.images.layers(&order.image, order.id.as_str())?;
+    let writable = snapshot::Writable::at(&order.paths.directory);
+    let volatile = order.spec.auto_remove;
+    let refused = |e: berth_image::Error| Error::Internal(e.to_string());
+    if volatile && order.run > 1 {
+        // The same boot: a `--rm` container of another one does not exist any more.
+        writable.forgive_volatile().map_err(refused)?;
+    }
+    snapshot::mount_overlay(&lowers, &writable.upper, &writable.work, volatile, false).map_err(refused)
+}
+
+fn prepare_sources(plan: &Plan) -> Result<()> {
+    for source in &plan.make_sources {
+        if !source.exists() {
+            fs::create_dir_all(source).map_err(Error::file("making the mount source", source))?;
+        }
+    }
+    match plan.need_sources.iter().find(|source| !source.exists()) {
+        Some(missing) => Err(missing_source(missing)),
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn missing_source(path: &std::path::Path) -> Error {
+    Error::Invalid(format!(
+        "invalid mount config for type \"bind\": bind source path does not exist: {}",
+        path.display()
+    ))
+}
+
+fn request(ground: &Ground, order: &Order, plan: Plan, attach: Vec<Streams>, network: bool) -> Result<Launch> {
+    let filter = ground.filters.bytes(&plan.seccomp)?;
+    let (spec, paths) = (&order.spec, &order.paths);
+    let (rows, columns) = spec.console_size;
+    Ok(Launch {
+        id: order.id.to_string(),
+        spec: plan.oci,
+        bundle: paths.directory.clone(),
+        root: Root::Descriptor,
+        network,
+        cgroup: Some(CgroupPlan { path: plan.cgroup, hierarchy: Some(ground.hierarchy_value.clone()) }),
+        seccomp: filter.map(|bytes| Blob(bytes.to_vec())),
+        log: log_plan(spec, paths)?,
+        exit_record: exit_record(&paths.directory, order.run),
+        durable: !spec.auto_remove,
+        socket: ground.socket(&order.id),
+        stdio: StdioPlan {
+            tty: spec.process.tty,
+            open_stdin: spec.stdio.open_stdin,
+            stdin_once: spec.stdio.stdin_once,
+            rows,
+            columns,
+        },
+        attach,
+        no_pivot: false,
+        no_new_keyring: false,
+    })
+}
+
+fn log_plan(spec: &ContainerSpec, paths: &Paths) -> Result<LogPlan> {
+    if spec.log.driver == LogDriver::None {
+        return Ok(LogPlan::default());
+    }
+    let limits = crate::logs::limits(&spec.log.options)?;
+    Ok(LogPlan {
+        driver: ShimLog::JsonFile,
+        path: paths.log.clone(),
+        max_size: limits.max_size,
+        max_file: limits.max_file,
+        ..LogPlan::default()
+    })
+}
+
+fn failed(id: &ContainerId, error: ClientError) -> Error {
+    match error {
+        ClientError::Launch(failure) => {
+            let code = match failure.code {
+                Code::NotFound => 127,
+                Code::NotExecutable => 126,
+                _ => 125,
+            };
+            Error::Launch { code, message: failure.message }
+        }
+        source => Error::Shim { id: id.to_string(), source },
+    }
+}
