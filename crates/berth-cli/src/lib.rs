@@ -66,7 +66,7 @@ fn dispatch(program: Program, words: &[String]) -> Outcome {
 
 fn in_group(program: Program, globals: global::Globals, group: &'static Group, words: &[String]) -> Outcome {
     let Some((word, rest)) = words.split_first() else {
-        print(&global::group_help(program, group));
+        eprint!("{}", global::group_help(program, group));
         return Ok(0);
     };
     if word == "--help" || word == "-h" || word == "help" {

@@ -95,3 +95,54 @@ impl<W: Write> Progress<W> {
         format!(" [{head:<50}] {counts:>8}")
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests {
+    use super::*;
+
+    fn shown(live: bool, width: usize, messages: &[&str]) -> String {
+        let mut out = Vec::new();
+        let mut progress = Progress::new(&mut out, live, width);
+        for text in messages {
+            progress.show(&serde_json::from_str(text).unwrap()).unwrap();
+        }
+        String::from_utf8(out).unwrap()
+    }
+
+    const MESSAGES: &[&str] = &[
+        r#"{"status":"Pulling from team/app","id":"v1"}"#,
+        r#"{"status":"Pulling fs layer","progressDetail":{},"id":"abc"}"#,
+        r#"{"status":"Downloading","progressDetail":{"current":500000,"total":1000000},"id":"abc"}"#,
+        r#"{"status":"Pull complete","progressDetail":{},"id":"abc"}"#,
+        r#"{"status":"Digest: sha256:00"}"#,
+    ];
+
+    #[test]
+    fn plain_lines_without_a_terminal() {
+        assert_eq!(
+            shown(false, 0, MESSAGES),
+            "v1: Pulling from team/app\nabc: Pulling fs layer\nabc: Pull complete\nDigest: sha256:00\n"
+        );
+    }
+
+    #[test]
+    fn lines_are_rewritten_on_a_terminal() {
+        let bar = format!("abc: Downloading [{:<50}] 500kB/1MB", format!("{}>", "=".repeat(25)));
+        let text = shown(true, 120, MESSAGES);
+        assert!(
+            text.starts_with("v1: Pulling from team/app\n\n\x1b[1A\x1b[2K\rabc: Pulling fs layer\r\x1b[1B"),
+            "{text:?}"
+        );
+        assert!(text.contains(&bar), "{text:?}");
+        assert!(text.ends_with("abc: Pull complete\r\x1b[1BDigest: sha256:00\n"), "{text:?}");
+        assert!(shown(true, 80, MESSAGES).contains("Downloading 500kB/1MB"));
+    }
+
+    #[test]
+    fn a_failure_is_an_error() {
+        let mut progress = Progress::new(Vec::new(), false, 80);
+        let message = serde_json::from_str(r#"{"errorDetail":{"message":"no"},"error":"no"}"#).unwrap();
+        assert_eq!(progress.show(&message), Err("no".to_owned()));
+    }
+}

@@ -25,3 +25,18 @@ pub(crate) fn align(text: &str) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::align;
+
+    #[test]
+    fn columns_are_dockers() {
+        let rows = "REPOSITORY\tTAG\tIMAGE ID\tCREATED\tSIZE\nbb\tlatest\t347fe1fc1c82\t1 second ago\t1.98MB\n";
+        let expected = "REPOSITORY   TAG       IMAGE ID       CREATED        SIZE\n\
+                        bb           latest    347fe1fc1c82   1 second ago   1.98MB\n";
+        assert_eq!(align(rows), expected);
+        assert_eq!(align("A\tB\n"), "A         B\n");
+        assert_eq!(align("sh -c 'ec…\tx\n"), "sh -c 'ec…   x\n");
+    }
+}

@@ -14,7 +14,7 @@ mod value;
 
 pub use error::{ParseError, RenderError};
 pub use json::{Shape, to_indented, to_json};
-pub use value::{Function, Object, Value};
+pub use value::{Function, Method, Object, Value};
 
 use std::collections::HashMap;
 

@@ -3,9 +3,12 @@
 use std::fmt;
 use std::rc::Rc;
 
+/// What a method does with its arguments; the error is a sentence.
+pub type Method = dyn Fn(&[Value]) -> Result<Value, String>;
+
 /// A method of an object (`{{.Label "key"}}`).
 #[derive(Clone)]
-pub struct Function(pub Rc<dyn Fn(&[Value]) -> Result<Value, String>>);
+pub struct Function(pub Rc<Method>);
 
 impl fmt::Debug for Function {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -98,3 +98,6 @@ fn pull(text: &str) -> Result<Pull, String> {
         other => Err(format!("invalid pull option: '{other}': must be one of \"always\", \"missing\" or \"never\"")),
     }
 }
+
+#[cfg(test)]
+mod tests;

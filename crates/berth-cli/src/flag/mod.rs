@@ -92,3 +92,6 @@ pub(crate) fn parse_bool(text: &str) -> Option<bool> {
 fn check_bool(text: &str) -> Result<(), String> {
     parse_bool(text).map(drop).ok_or_else(|| format!("strconv.ParseBool: parsing {text:?}: invalid syntax"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -84,3 +84,6 @@ pub(crate) fn os_error(verb: &str, path: &str, error: &std::io::Error) -> String
     let lower: String = chars.next().map(|c| c.to_ascii_lowercase()).into_iter().chain(chars).collect();
     format!("{verb} {path}: {lower}")
 }
+
+#[cfg(test)]
+mod tests;

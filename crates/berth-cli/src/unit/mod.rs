@@ -4,3 +4,6 @@ pub(crate) mod duration;
 pub(crate) mod number;
 pub(crate) mod size;
 pub(crate) mod time;
+
+#[cfg(test)]
+mod tests;
