@@ -1,0 +1,36 @@
+//! What every handler can reach: the engine, the images, the networks, and a few facts.
+
+use berth_api::registry::AuthConfig;
+use berth_engine::Engine;
+use berth_image::ImageStore;
+use berth_network::Networks;
+
+use crate::wire::create::Defaults;
+use crate::wire::inspect::Facts;
+
+/// The daemon behind its routes.
+#[derive(Debug)]
+pub(crate) struct Daemon {
+    pub(crate) engine: Engine,
+    pub(crate) images: ImageStore,
+    pub(crate) networks: Networks,
+    /// What requests that say nothing get.
+    pub(crate) defaults: Defaults,
+    pub(crate) facts: Facts,
+    pub(crate) registries: berth_distribution::Config,
+    pub(crate) debug: bool,
+    /// When it began, RFC 3339.
+    pub(crate) started: String,
+}
+
+/// What a client sent for a registry, as the image store takes it. Nothing at all means nobody.
+pub(crate) fn credentials(auth: AuthConfig) -> Option<berth_image::Credentials> {
+    (auth != AuthConfig::default()).then(|| berth_image::Credentials {
+        username: auth.username,
+        password: auth.password,
+        auth: auth.auth,
+        identity_token: auth.identitytoken,
+        registry_token: auth.registrytoken,
+        server_address: auth.serveraddress,
+    })
+}

@@ -1,0 +1,181 @@
+//! The daemon's options as a table: dockerd's flags and the keys of its configuration file.
+//!
+//! Each row says how an option is spelled on the command line and in the file, what kind of value it has, and whether
+//! berth honours it. Parsing, help, the file, conflicts between the two and `docs/not-yet.md` all follow from it.
+
+/// What an option's value looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// `--x`, `--x=false`; `true` or `false` in the file.
+    Switch,
+    /// One text.
+    Text,
+    /// One number; in the file a number too.
+    Number,
+    /// Given as often as wanted; a list in the file.
+    List,
+    /// `name=value`, given as often as wanted; an object in the file.
+    Map,
+}
+
+/// Whether an option does what it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// It does.
+    Honoured,
+    /// Only these values can be given; each says what is so anyway.
+    Only(&'static [&'static str]),
+    /// Refused.
+    NotYet,
+}
+
+/// One option.
+#[derive(Debug)]
+pub(crate) struct Flag {
+    /// `--LONG`.
+    pub(crate) long: &'static str,
+    /// `-S`.
+    pub(crate) short: Option<char>,
+    /// In the file; empty: not allowed there.
+    pub(crate) key: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) status: Status,
+    /// For the help.
+    pub(crate) help: &'static str,
+}
+
+macro_rules! flags {
+    ($($long:literal $($short:literal)?, $key:literal, $kind:ident, $status:expr, $help:literal;)*) => {
+        &[$(Flag { long: $long, short: flags!(@ $($short)?), key: $key, kind: Kind::$kind, status: $status, help: $help }),*]
+    };
+    (@ $short:literal) => { Some($short) };
+    (@) => { None };
+}
+
+use Status::{Honoured, NotYet, Only};
+
+/// Every option of dockerd that is known.
+pub(crate) const FLAGS: &[Flag] = flags! {
+    "bip", "bip", Text, Honoured, "Address and prefix of the default bridge";
+    "bridge" 'b', "bridge", Text, Honoured, "Name of the default bridge";
+    "cgroup-parent", "cgroup-parent", Text, Honoured, "Parent cgroup of all containers";
+    "config-file", "", Text, Honoured, "Configuration file";
+    "data-root", "data-root", Text, Honoured, "Where everything that lasts is kept";
+    "debug" 'D', "debug", Switch, Honoured, "Log more";
+    "default-shm-size", "default-shm-size", Text, Honoured, "Size of /dev/shm";
+    "default-ulimit", "default-ulimits", Map, Honoured, "Limits of containers that set none";
+    "exec-opt", "exec-opts", List, Only(&["native.cgroupdriver=cgroupfs"]), "Options of the runtime";
+    "exec-root", "exec-root", Text, Honoured, "Where everything that a reboot ends is kept";
+    "group" 'G', "group", Text, Honoured, "Group of the unix socket";
+    "host" 'H', "hosts", List, Honoured, "Where to listen";
+    "icc", "icc", Switch, Only(&["true"]), "Let containers talk to each other";
+    "init", "init", Switch, Honoured, "Run an init in every container";
+    "insecure-registry", "insecure-registries", List, Honoured, "Registries spoken to without TLS";
+    "ip-forward", "ip-forward", Switch, Honoured, "Turn on IP forwarding";
+    "ip-masq", "ip-masq", Switch, Honoured, "Masquerade what leaves the bridge";
+    "iptables", "iptables", Switch, Honoured, "Make firewall rules";
+    "ipv6", "ipv6", Switch, Only(&["false"]), "IPv6 on the default bridge";
+    "live-restore", "live-restore", Switch, Only(&["true"]), "Containers live on without the daemon";
+    "log-driver", "log-driver", Text, Only(&["json-file", "none"]), "Log driver of containers that name none";
+    "log-format", "log-format", Text, Only(&["text"]), "Format of the daemon's log";
+    "log-level" 'l', "log-level", Text, Honoured, "debug, info, warn, error or fatal";
+    "log-opt", "log-opts", Map, Honoured, "Options of the log driver";
+    "max-concurrent-downloads", "max-concurrent-downloads", Number, Honoured, "Layers fetched at once";
+    "mtu", "mtu", Number, Honoured, "MTU of the default bridge";
+    "pidfile" 'p', "pidfile", Text, Honoured, "Where to write the daemon's pid";
+    "registry-mirror", "registry-mirrors", List, Honoured, "Mirrors of Docker Hub";
+    "selinux-enabled", "selinux-enabled", Switch, Only(&["false"]), "SELinux";
+    "storage-driver" 's', "storage-driver", Text, Only(&["overlay2", "overlayfs"]), "Storage driver";
+    "tls", "tls", Switch, Only(&["false"]), "TLS on TCP";
+    "tlsverify", "tlsverify", Switch, Only(&["false"]), "TLS with client certificates on TCP";
+    "userland-proxy", "userland-proxy", Switch, Only(&["false"]), "A proxy for published ports";
+    "add-runtime", "runtimes", Map, NotYet, "More OCI runtimes";
+    "allow-direct-routing", "allow-direct-routing", Switch, NotYet, "Remote access to container addresses";
+    "authorization-plugin", "authorization-plugins", List, NotYet, "Authorization plugins";
+    "bip6", "bip6", Text, NotYet, "IPv6 address of the default bridge";
+    "bridge-accept-fwmark", "bridge-accept-fwmark", Text, NotYet, "Firewall mark to accept";
+    "cdi-spec-dir", "cdi-spec-dirs", List, NotYet, "CDI specifications";
+    "containerd", "containerd", Text, NotYet, "containerd's socket (there is none in berth)";
+    "containerd-namespace", "containerd-namespace", Text, NotYet, "containerd's namespace";
+    "containerd-plugins-namespace", "containerd-plugins-namespace", Text, NotYet, "containerd's namespace of plugins";
+    "cpu-rt-period", "cpu-rt-period", Number, NotYet, "Real-time scheduling";
+    "cpu-rt-runtime", "cpu-rt-runtime", Number, NotYet, "Real-time scheduling";
+    "default-address-pool", "default-address-pools", List, NotYet, "Pools of networks";
+    "default-cgroupns-mode", "default-cgroupns-mode", Text, NotYet, "Cgroup namespace of containers";
+    "default-gateway", "default-gateway", Text, NotYet, "Gateway of the default bridge";
+    "default-gateway-v6", "default-gateway-v6", Text, NotYet, "IPv6 gateway of the default bridge";
+    "default-ipc-mode", "default-ipc-mode", Text, Only(&["private"]), "IPC namespace of containers";
+    "default-network-opt", "default-network-opts", Map, NotYet, "Options of new networks";
+    "default-runtime", "default-runtime", Text, Only(&["berth"]), "OCI runtime of containers that name none";
+    "dns", "dns", List, NotYet, "Name servers of containers";
+    "dns-opt", "dns-opts", List, NotYet, "Resolver options of containers";
+    "dns-search", "dns-search", List, NotYet, "Search domains of containers";
+    "experimental", "experimental", Switch, Only(&["false"]), "Experimental features";
+    "feature", "features", Map, NotYet, "Features by name";
+    "firewall-backend", "firewall-backend", Text, Only(&["nftables"]), "How firewall rules are made";
+    "fixed-cidr", "fixed-cidr", Text, NotYet, "Range of addresses on the default bridge";
+    "fixed-cidr-v6", "fixed-cidr-v6", Text, NotYet, "IPv6 range on the default bridge";
+    "host-gateway-ip", "host-gateway-ips", List, NotYet, "What host-gateway stands for";
+    "http-proxy", "http-proxy", Text, NotYet, "Proxy for pulls";
+    "https-proxy", "https-proxy", Text, NotYet, "Proxy for pulls";
+    "init-path", "init-path", Text, NotYet, "Another init (berth has its own)";
+    "ip", "ip", Text, NotYet, "Address that ports are published on";
+    "ip-forward-no-drop", "ip-forward-no-drop", Switch, NotYet, "Leave the forward policy alone";
+    "ip6tables", "ip6tables", Switch, NotYet, "Make IPv6 firewall rules";
+    "label", "labels", List, NotYet, "Labels of the daemon";
+    "max-concurrent-uploads", "max-concurrent-uploads", Number, NotYet, "Layers pushed at once";
+    "max-download-attempts", "max-download-attempts", Number, NotYet, "Attempts of each download";
+    "metrics-addr", "metrics-addr", Text, NotYet, "Metrics";
+    "min-api-version", "min-api-version", Text, NotYet, "Oldest API version";
+    "network-control-plane-mtu", "network-control-plane-mtu", Number, NotYet, "Swarm";
+    "no-new-privileges", "no-new-privileges", Switch, NotYet, "no-new-privileges for every container";
+    "no-proxy", "no-proxy", Text, NotYet, "Hosts reached without proxy";
+    "node-generic-resource", "node-generic-resources", List, NotYet, "Swarm";
+    "proxies", "proxies", Map, NotYet, "Proxies for pulls";
+    "raw-logs", "raw-logs", Switch, NotYet, "Log without colours";
+    "seccomp-profile", "seccomp-profile", Text, NotYet, "Default seccomp profile";
+    "shutdown-timeout", "shutdown-timeout", Number, NotYet, "Containers are not stopped with the daemon";
+    "storage-opt", "storage-opts", List, NotYet, "Options of the storage driver";
+    "swarm-default-advertise-addr", "swarm-default-advertise-addr", Text, NotYet, "Swarm";
+    "tlscacert", "tlscacert", Text, NotYet, "TLS on TCP";
+    "tlscert", "tlscert", Text, NotYet, "TLS on TCP";
+    "tlskey", "tlskey", Text, NotYet, "TLS on TCP";
+    "userland-proxy-path", "userland-proxy-path", Text, NotYet, "A proxy for published ports";
+    "userns-remap", "userns-remap", Text, NotYet, "User namespaces";
+    "validate", "", Switch, Honoured, "Check the configuration and exit";
+    "help" 'h', "", Switch, Honoured, "Show this and exit";
+    "version" 'v', "", Switch, Honoured, "Show the version and exit";
+};
+
+impl Flag {
+    pub(crate) fn by_long(name: &str) -> Option<&'static Self> {
+        FLAGS.iter().find(|flag| flag.long == name)
+    }
+
+    pub(crate) fn by_short(name: char) -> Option<&'static Self> {
+        FLAGS.iter().find(|flag| flag.short == Some(name))
+    }
+
+    pub(crate) fn by_key(key: &str) -> Option<&'static Self> {
+        FLAGS.iter().find(|flag| !flag.key.is_empty() && flag.key == key)
+    }
+}
+
+/// The help text.
+pub(crate) fn help() -> String {
+    let mut text = String::from("Usage:  berth daemon [OPTIONS]\n\nServes the Docker Engine API.\n\nOptions:\n");
+    for flag in FLAGS.iter().filter(|flag| flag.status != NotYet) {
+        let short = flag.short.map_or("    ".to_owned(), |short| format!("-{short}, "));
+        let value = match flag.kind {
+            Kind::Switch => "",
+            Kind::Text => " string",
+            Kind::Number => " int",
+            Kind::List => " list",
+            Kind::Map => " name=value",
+        };
+        let spelled = format!("--{}{value}", flag.long);
+        text.push_str(&format!("  {short}{spelled:<38}{}\n", flag.help));
+    }
+    text.push_str("\nOptions of dockerd that are not listed are known and refused; docs/not-yet.md names them.\n");
+    text
+}

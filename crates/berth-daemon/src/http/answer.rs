@@ -1,0 +1,102 @@
+//! Answers: JSON, streams, nothing; and the headers that every answer of the API bears.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use berth_api::ApiVersion;
+use bytes::Bytes;
+use futures_util::Stream;
+use http::{HeaderValue, Response, StatusCode, header};
+use hyper::body::{Body, Frame, SizeHint};
+use serde::Serialize;
+
+/// What a handler gives back.
+pub(crate) type Answer = Response<Content>;
+
+/// `Server`, which clients show and some look into.
+pub(crate) const SERVER: &str = concat!("berth/", env!("CARGO_PKG_VERSION"), " (linux)");
+
+/// An answer's body.
+pub(crate) enum Content {
+    /// All of it.
+    Whole(Option<Bytes>),
+    /// As it comes. Dropped when the client goes.
+    Parts(Pin<Box<dyn Stream<Item = Bytes> + Send>>),
+}
+
+impl Body for Content {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        match self.get_mut() {
+            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Parts(stream) => stream.as_mut().poll_next(cx).map(|part| part.map(|bytes| Ok(Frame::data(bytes)))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Self::Whole(None))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Self::Parts(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// A status and nothing else.
+pub(crate) fn empty(status: StatusCode) -> Answer {
+    let mut answer = Response::new(Content::Whole(None));
+    *answer.status_mut() = status;
+    answer
+}
+
+/// A JSON document.
+pub(crate) fn json<T: Serialize>(status: StatusCode, value: &T) -> Answer {
+    // The wire types have string keys only, so writing them cannot fail.
+    let mut text = serde_json::to_vec(value).unwrap_or_default();
+    text.push(b'\n');
+    let mut answer = Response::new(Content::Whole(Some(Bytes::from(text))));
+    *answer.status_mut() = status;
+    set_type(&mut answer, "application/json");
+    answer
+}
+
+/// Bytes as they come.
+pub(crate) fn stream(kind: &'static str, parts: impl Stream<Item = Bytes> + Send + 'static) -> Answer {
+    let mut answer = Response::new(Content::Parts(Box::pin(parts)));
+    set_type(&mut answer, kind);
+    answer
+}
+
+/// One object as a line of a stream.
+pub(crate) fn line<T: Serialize>(value: &T) -> Bytes {
+    let mut text = serde_json::to_vec(value).unwrap_or_default();
+    text.extend_from_slice(b"\r\n");
+    Bytes::from(text)
+}
+
+pub(crate) fn set_type(answer: &mut Answer, kind: &'static str) {
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+}
+
+/// The headers that every answer bears.
+pub(crate) fn sign(answer: &mut Answer) {
+    for (name, value) in SIGNATURE {
+        answer.headers_mut().insert(*name, HeaderValue::from_static(value));
+    }
+}
+
+/// Names in HTTP/1's spelling are case-insensitive; hyper writes them in lower case.
+pub(crate) const SIGNATURE: &[(&str, &str)] =
+    &[("api-version", MAX_VERSION), ("docker-experimental", "false"), ("ostype", "linux"), ("server", SERVER)];
+
+/// [`ApiVersion::MAX`] as text; a test holds the two together.
+const MAX_VERSION: &str = "1.51";
+
+/// Fails the build where the text above is not the newest version.
+const _: () = assert!(ApiVersion::MAX.major == 1 && ApiVersion::MAX.minor == 51);

@@ -1,0 +1,207 @@
+//! Connections taken over from HTTP: attach and exec start.
+//!
+//! The handler leaves a [`Takeover`] in the connection's [`Slot`] and never answers; the connection then writes the
+//! head itself and copies bytes both ways, beginning with whatever the client sent behind its request. With an
+//! `Upgrade` header the head is `101`, without one (old clients) it is a `200` that is followed by raw bytes.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use berth_api::ApiVersion;
+use berth_engine::DetachKeys;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use http::HeaderMap;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+
+use super::answer::SIGNATURE;
+use super::stream::{ReadPart, Stream, WritePart};
+
+/// Output is copied in pieces of this size.
+const BUFFER: usize = 64 << 10;
+
+/// How often a client that only listens is looked at.
+const GONE_CHECK: Duration = Duration::from_secs(2);
+
+/// Where a handler leaves its wish.
+#[derive(Clone, Default)]
+pub(crate) struct Slot(Arc<Mutex<Option<Takeover>>>);
+
+impl Slot {
+    pub(crate) fn put(&self, takeover: Takeover) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(takeover);
+    }
+
+    pub(crate) fn take(&self) -> Option<Takeover> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// What to do with a connection.
+pub(crate) struct Takeover {
+    /// What is written first.
+    pub(crate) head: Vec<u8>,
+    /// What is written next.
+    pub(crate) backlog: Option<Pin<Box<dyn futures_util::Stream<Item = Bytes> + Send>>>,
+    /// The other side: raw input in, output as the client is to get it out. `None`: the backlog is all.
+    pub(crate) stream: Option<UnixStream>,
+    /// What the client sends is passed on; else it is read and dropped.
+    pub(crate) stdin: bool,
+    /// The keys that end this, where there is a terminal.
+    pub(crate) detach: Option<DetachKeys>,
+    /// Called when they were typed.
+    pub(crate) detached: Option<Box<dyn FnOnce() + Send>>,
+}
+
+/// The head of the answer that hands a connection over.
+pub(crate) fn head(request: &HeaderMap, version: ApiVersion, tty: bool) -> Vec<u8> {
+    let framed = !tty && version >= ApiVersion::new(1, 42);
+    let kind = if framed { "multiplexed-stream" } else { "raw-stream" };
+    let mut head = match request.contains_key(http::header::UPGRADE) {
+        true => format!(
+            "HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.{kind}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
+        ),
+        // What old clients were told, whatever the bytes look like.
+        false => "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n".to_owned(),
+    };
+    for (name, value) in SIGNATURE {
+        head.push_str(name);
+        head.push_str(": ");
+        head.push_str(value);
+        head.push_str("\r\n");
+    }
+    head.push_str("\r\n");
+    head.into_bytes()
+}
+
+/// How a taken-over connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// No more output.
+    Output,
+    /// The client is gone.
+    Client,
+    /// The client typed the detach keys.
+    Detached,
+}
+
+impl Takeover {
+    /// Copies until either side is done. `early` came in behind the request.
+    pub(crate) async fn run(self, mut client: Stream, early: Bytes) {
+        let Self { head, mut backlog, mut stream, stdin, mut detach, detached } = self;
+        if client.write_all(&head).await.is_err() {
+            return;
+        }
+        while let Some(part) = next(&mut backlog).await {
+            if client.write_all(&part).await.is_err() {
+                return;
+            }
+        }
+        let end = match &mut stream {
+            None => End::Output,
+            Some(stream) => {
+                let (from_client, to_client) = client.split();
+                let (from_stream, to_stream) = stream.split();
+                let mut input = Input { client: from_client, stream: Some(to_stream), stdin, detach: &mut detach };
+                tokio::select! {
+                    end = output(from_stream, to_client) => end,
+                    end = input.run(early) => end,
+                }
+            }
+        };
+        match end {
+            End::Output => drop(client.shutdown().await),
+            End::Detached => {
+                if let Some(detached) = detached {
+                    detached();
+                }
+                drop(client.shutdown().await);
+            }
+            End::Client => {}
+        }
+    }
+}
+
+async fn next(backlog: &mut Option<Pin<Box<dyn futures_util::Stream<Item = Bytes> + Send>>>) -> Option<Bytes> {
+    backlog.as_mut()?.next().await
+}
+
+async fn output(mut from: tokio::net::unix::ReadHalf<'_>, mut to: WritePart<'_>) -> End {
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        match from.read(&mut buffer).await {
+            Ok(0) | Err(_) => return End::Output,
+            Ok(length) => {
+                if to.write_all(&buffer[..length]).await.is_err() {
+                    return End::Client;
+                }
+            }
+        }
+    }
+}
+
+struct Input<'a> {
+    client: ReadPart<'a>,
+    /// `None` once the container's standard input is closed.
+    stream: Option<tokio::net::unix::WriteHalf<'a>>,
+    stdin: bool,
+    detach: &'a mut Option<DetachKeys>,
+}
+
+impl Input<'_> {
+    /// Ends only when the client is gone or detaches; a closed sending side closes the container's input and no more.
+    async fn run(&mut self, early: Bytes) -> End {
+        if !early.is_empty() && self.pass(&early).await {
+            return End::Detached;
+        }
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            match self.client.read(&mut buffer).await {
+                Ok(0) => break,
+                Ok(length) => {
+                    if self.pass(&buffer[..length]).await {
+                        return End::Detached;
+                    }
+                }
+                Err(_) => return End::Client,
+            }
+        }
+        drop(buffer);
+        if self.stdin
+            && let Some(mut stream) = self.stream.take()
+        {
+            // The other side may be gone already, which is as good.
+            let _ = stream.shutdown().await;
+        }
+        self.client_gone().await
+    }
+
+    /// Passes input on; true when the detach keys are complete.
+    async fn pass(&mut self, data: &[u8]) -> bool {
+        let (data, detached) = match self.detach.as_mut() {
+            Some(keys) => {
+                let (pass, detached) = keys.scan(data);
+                (std::borrow::Cow::Owned(pass), detached)
+            }
+            None => (std::borrow::Cow::Borrowed(data), false),
+        };
+        if self.stdin
+            && let Some(stream) = self.stream.as_mut()
+            && stream.write_all(&data).await.is_err()
+        {
+            // Nobody reads any more; the client's bytes are drained so that its end is noticed.
+            self.stream = None;
+        }
+        detached
+    }
+
+    /// Nothing tells of a listening client's going away but its socket, so that is looked at now and then.
+    async fn client_gone(&self) -> End {
+        while !self.client.hung_up() {
+            tokio::time::sleep(GONE_CHECK).await;
+        }
+        End::Client
+    }
+}

@@ -1,0 +1,71 @@
+//! Commands run in running containers.
+
+use berth_api::ApiVersion;
+use berth_api::exec::{ExecConfig, ExecCreated, ExecStart};
+use berth_engine::spec::ExecSpec;
+use bytes::{Bytes, BytesMut};
+use futures_util::stream;
+use http::StatusCode;
+
+use super::{containers, log, stdio};
+use crate::http::answer::{self, Answer};
+use crate::http::error::ApiError;
+use crate::http::request::{Call, invalid_json};
+use crate::http::takeover::{self, Takeover};
+use crate::wire::exec::{self, WireExec};
+
+/// `POST /containers/{name}/exec`
+pub(crate) async fn create(mut call: Call) -> Result<Answer, ApiError> {
+    let body = call.required_json().await?;
+    let config: ExecConfig = berth_api::decode::from_slice(&body).map_err(|error| invalid_json(&error))?;
+    let spec = ExecSpec::try_from(WireExec(config))?;
+    let id = call.daemon.engine.containers().exec_create(call.name(), spec).await?;
+    Ok(answer::json(StatusCode::CREATED, &ExecCreated { id: id.to_string() }))
+}
+
+/// `POST /exec/{id}/start`
+pub(crate) async fn start(mut call: Call) -> Result<Answer, ApiError> {
+    let start: ExecStart = call.json().await?;
+    let containers = call.daemon.engine.containers();
+    let view = containers.exec_inspect(call.name())?;
+    let size = start.console_size.filter(|_| call.version >= ApiVersion::new(1, 42));
+    let options =
+        berth_engine::ExecStart { detach: start.detach, console_size: size.map(|[rows, columns]| (rows, columns)) };
+    match containers.exec_start(call.name(), options).await {
+        Ok(None) => Ok(answer::empty(StatusCode::OK)),
+        Ok(Some(attachment)) => stdio::take_over(&call, attachment, view.spec.attach_stdin).await,
+        Err(error @ berth_engine::Error::ExecLaunch { .. }) if !start.detach => {
+            tell(&call, &error.to_string(), view.spec.tty).await
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A process that could not be born is told about on its own output: clients take its exit code from inspect.
+async fn tell(call: &Call, sentence: &str, tty: bool) -> Result<Answer, ApiError> {
+    let mut text = BytesMut::new();
+    log::frame(&mut text, 1, &[sentence.as_bytes(), b"\r\n"], !tty);
+    let text: Bytes = text.freeze();
+    call.slot.put(Takeover {
+        head: takeover::head(&call.headers, call.version, tty),
+        backlog: Some(Box::pin(stream::once(async move { text }))),
+        stream: None,
+        stdin: false,
+        detach: None,
+        detached: None,
+    });
+    std::future::pending().await
+}
+
+/// `POST /exec/{id}/resize`
+pub(crate) async fn resize(call: Call) -> Result<Answer, ApiError> {
+    let (rows, columns) = containers::size(&call)?;
+    call.daemon.engine.containers().exec_resize(call.name(), rows, columns).await?;
+    Ok(answer::empty(StatusCode::OK))
+}
+
+/// `GET /exec/{id}/json`
+pub(crate) async fn inspect(call: Call) -> Result<Answer, ApiError> {
+    let view = call.daemon.engine.containers().exec_inspect(call.name())?;
+    Ok(answer::json(StatusCode::OK, &exec::inspect(&view)))
+}

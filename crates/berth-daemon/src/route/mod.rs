@@ -1,0 +1,186 @@
+//! The API's operations as a table, and the way from a request to its handler.
+//!
+//! Every operation that the API documents is here: served, or refused with a status and a sentence. Operations are
+//! found by method and pattern, in order; a name in a pattern takes whatever is there, slashes included, because
+//! image names hold them. A test holds the table against the API's own list, and writes `docs/not-yet.md` from it.
+
+mod containers;
+mod exec;
+mod images;
+mod log;
+mod networks;
+mod pull;
+mod stdio;
+mod system;
+mod table;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use berth_api::ApiVersion;
+use http::{Method, Request, StatusCode};
+use hyper::body::Incoming;
+
+pub(crate) use table::OPERATIONS;
+
+use crate::daemon::Daemon;
+use crate::http::answer::{self, Answer};
+use crate::http::connection::Answering;
+use crate::http::error::ApiError;
+use crate::http::query::{Query, unescape};
+use crate::http::request::Call;
+use crate::http::takeover::Slot;
+
+/// A handler's answer on its way.
+pub(crate) type Handling = Pin<Box<dyn Future<Output = Result<Answer, ApiError>> + Send>>;
+
+/// What is done with an operation.
+pub(crate) enum Action {
+    /// It is served.
+    Serve(fn(Call) -> Handling),
+    /// 501: completes "berth does not … yet".
+    NotYet(&'static str),
+    /// 503: this node is no swarm manager, which is what an engine without swarm says too.
+    Swarm,
+}
+
+/// One operation of the API.
+pub(crate) struct Operation {
+    pub(crate) method: Method,
+    /// With `{name}` for whatever stands there.
+    pub(crate) pattern: &'static str,
+    pub(crate) action: Action,
+}
+
+const NO_SWARM: &str = "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect \
+                        this node to swarm and try again.";
+
+/// Answers one request; an attach never returns, its connection is taken over instead.
+pub(crate) fn respond(daemon: Arc<Daemon>, request: Request<Incoming>, slot: Slot) -> Answering {
+    Box::pin(async move {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let mut answer = match dispatch(daemon, request, slot).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                if error.status.is_server_error() && error.status != StatusCode::NOT_IMPLEMENTED {
+                    tracing::error!(%method, path, status = error.status.as_u16(), "{error}");
+                } else {
+                    tracing::debug!(%method, path, status = error.status.as_u16(), "{error}");
+                }
+                error.answer()
+            }
+        };
+        answer::sign(&mut answer);
+        answer
+    })
+}
+
+async fn dispatch(daemon: Arc<Daemon>, request: Request<Incoming>, slot: Slot) -> Result<Answer, ApiError> {
+    let (head, body) = request.into_parts();
+    let path = unescape(head.uri.path(), false);
+    let (version, path) = split_version(&path)?;
+    let Some((operation, names)) = find(&head.method, path) else {
+        return Err(ApiError::not_found("page not found"));
+    };
+    match operation.action {
+        Action::Serve(handler) => {
+            let query = Query::parse(head.uri.query().unwrap_or(""));
+            handler(Call { daemon, version, names, query, headers: head.headers, body, slot }).await
+        }
+        Action::NotYet(what) => Err(ApiError::not_yet(format!("{what} ({} {})", operation.method, operation.pattern))),
+        Action::Swarm => Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, NO_SWARM)),
+    }
+}
+
+/// The version in front of the path, and the path behind it. Old versions are spoken, however old.
+fn split_version(path: &str) -> Result<(ApiVersion, &str), ApiError> {
+    let versioned = path.strip_prefix("/v").and_then(|rest| {
+        let (version, rest) = rest.split_at(rest.find('/')?);
+        Some((version.parse::<ApiVersion>().ok()?, rest))
+    });
+    let Some((version, rest)) = versioned else { return Ok((ApiVersion::MAX, path)) };
+    if version > ApiVersion::MAX {
+        let max = ApiVersion::MAX;
+        return Err(ApiError::invalid(format!(
+            "client version {version} is too new. Maximum supported API version is {max}"
+        )));
+    }
+    Ok((version, rest))
+}
+
+/// The operation, and what stood for its names.
+pub(crate) fn find(method: &Method, path: &str) -> Option<(&'static Operation, Vec<String>)> {
+    let path = if path.len() > 1 { path.trim_end_matches('/') } else { path };
+    OPERATIONS
+        .iter()
+        .filter(|operation| operation.method == *method)
+        .find_map(|operation| matches(operation.pattern, path).map(|names| (operation, names)))
+}
+
+/// What stands for each `{name}`; a name takes as much as it can and is never empty.
+fn matches(pattern: &str, path: &str) -> Option<Vec<String>> {
+    let Some((before, rest)) = pattern.split_once('{') else { return (pattern == path).then(Vec::new) };
+    let (_, after) = rest.split_once('}')?;
+    let path = path.strip_prefix(before)?;
+    let literal = after.split('{').next().unwrap_or("");
+    let mut ends: Vec<usize> = match literal {
+        "" => vec![path.len()],
+        literal => path.match_indices(literal).map(|(at, _)| at).collect(),
+    };
+    while let Some(end) = ends.pop() {
+        if end > 0
+            && let Some(mut names) = matches(after, &path[end..])
+        {
+            names.insert(0, path[..end].to_owned());
+            return Some(names);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests {
+    use super::*;
+
+    fn found(method: &str, path: &str) -> Option<(&'static str, Vec<String>)> {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        find(&method, path).map(|(operation, names)| (operation.pattern, names))
+    }
+
+    #[test]
+    fn names_take_slashes() {
+        for (method, path, pattern, names) in [
+            ("GET", "/images/h:5000/a/b:t/json", "/images/{name}/json", &["h:5000/a/b:t"][..]),
+            ("GET", "/images/json/json", "/images/{name}/json", &["json"]),
+            ("GET", "/images/json", "/images/json", &[]),
+            ("DELETE", "/images/a/b@sha256:0", "/images/{name}", &["a/b@sha256:0"]),
+            ("GET", "/containers/json", "/containers/json", &[]),
+            ("GET", "/containers//x/json", "/containers/{name}/json", &["/x"]),
+            ("POST", "/containers/x/attach", "/containers/{name}/attach", &["x"]),
+            ("GET", "/networks/", "/networks", &[]),
+            ("DELETE", "/containers/a/checkpoints/b", "/containers/{name}/checkpoints/{checkpoint}", &["a", "b"]),
+        ] {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            assert_eq!(found(method, path), Some((pattern, names)), "{path}");
+        }
+        for (method, path) in
+            [("GET", "/nosuchpath"), ("PATCH", "/containers/json"), ("GET", "/containers/"), ("GET", "/")]
+        {
+            assert_eq!(found(method, path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn versions() {
+        assert_eq!(split_version("/info").unwrap(), (ApiVersion::MAX, "/info"));
+        assert_eq!(split_version("/v1.24/info").unwrap(), (ApiVersion::new(1, 24), "/info"));
+        assert_eq!(split_version("/v1.10/info").unwrap(), (ApiVersion::new(1, 10), "/info"));
+        assert_eq!(split_version("/volumes").unwrap(), (ApiVersion::MAX, "/volumes"));
+        assert_eq!(
+            split_version("/v1.99/info").unwrap_err().message,
+            "client version 1.99 is too new. Maximum supported API version is 1.51"
+        );
+    }
+}

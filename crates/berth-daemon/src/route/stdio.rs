@@ -1,0 +1,71 @@
+//! Attach and wait.
+
+use berth_api::container::WaitError;
+use berth_api::{ApiVersion, WaitResponse};
+use berth_engine::{AttachOptions, Attachment, WaitCondition};
+use bytes::Bytes;
+use futures_util::stream;
+
+use super::log;
+use crate::http::answer::{self, Answer};
+use crate::http::error::ApiError;
+use crate::http::request::Call;
+use crate::http::takeover::{self, Takeover};
+use crate::steps::{self, Object};
+
+/// `POST /containers/{name}/attach`
+pub(crate) async fn attach(call: Call) -> Result<Answer, ApiError> {
+    let query = &call.query;
+    let options = AttachOptions {
+        stdin: query.flag("stdin"),
+        stdout: query.flag("stdout"),
+        stderr: query.flag("stderr"),
+        logs: query.flag("logs"),
+        stream: query.flag("stream"),
+        detach_keys: query.text("detachKeys").to_owned(),
+    };
+    let stdin = options.stdin && options.stream;
+    let attachment = call.daemon.engine.containers().attach(call.name(), options).await?;
+    take_over(&call, attachment, stdin).await
+}
+
+/// Hands the connection over to an attachment; never returns.
+pub(crate) async fn take_over(call: &Call, attachment: Attachment, stdin: bool) -> Result<Answer, ApiError> {
+    let Attachment { stream, tty, backlog, detach_keys, container } = attachment;
+    let containers = call.daemon.engine.containers();
+    call.slot.put(Takeover {
+        head: takeover::head(&call.headers, call.version, tty),
+        backlog: backlog.map(|backlog| Box::pin(log::bytes(backlog, log::Shape::plain(tty))) as _),
+        stream,
+        stdin,
+        detach: detach_keys,
+        detached: Some(Box::new(move || containers.detached(&container))),
+    });
+    std::future::pending().await
+}
+
+/// `POST /containers/{name}/wait`: the head goes out at once, which tells the client that no exit will be missed.
+pub(crate) async fn wait(call: Call) -> Result<Answer, ApiError> {
+    let condition = match call.query.text("condition") {
+        _ if call.version < ApiVersion::new(1, 30) => WaitCondition::NotRunning,
+        "" | "not-running" => WaitCondition::NotRunning,
+        "next-exit" => WaitCondition::NextExit,
+        "removed" => WaitCondition::Removed,
+        other => return Err(ApiError::invalid(format!("invalid condition: \"{other}\""))),
+    };
+    let waiting = call.daemon.engine.containers().wait(call.name(), condition).await?;
+    let version = call.version;
+    let exit = async move {
+        let answer = match waiting.await {
+            Ok(exit) => WaitResponse {
+                status_code: exit.code.into(),
+                error: (!exit.error.is_empty()).then_some(WaitError { message: exit.error }),
+            },
+            Err(error) => WaitResponse { status_code: 125, error: Some(WaitError { message: error.to_string() }) },
+        };
+        let mut text = serde_json::to_vec(&steps::value(version, Object::Wait, &answer)).unwrap_or_default();
+        text.push(b'\n');
+        Bytes::from(text)
+    };
+    Ok(answer::stream("application/json", stream::once(exit)))
+}

@@ -1,0 +1,152 @@
+//! The table of operations.
+
+use http::Method;
+
+use super::{Action, Operation, containers, exec, images, log, networks, pull, stdio, system};
+
+macro_rules! operations {
+    ($($method:ident $pattern:literal => $action:expr;)*) => {
+        &[$(Operation { method: Method::$method, pattern: $pattern, action: $action }),*]
+    };
+}
+
+macro_rules! serve {
+    ($handler:path) => {
+        Serve(|call| Box::pin($handler(call)))
+    };
+}
+
+use Action::{NotYet, Serve, Swarm};
+
+const COPY: &str = "copy files into and out of containers";
+const VOLUMES: &str = "have volumes";
+const NETWORKS: &str = "have networks besides bridge, host and none";
+const PLUGINS: &str = "have plugins";
+const BUILD: &str = "build images";
+const SAVE: &str = "save, load or import images";
+const PRUNE: &str = "prune";
+const CHECKPOINTS: &str = "checkpoint containers";
+const SWARMS: &str = "join or make swarms";
+
+/// Every operation of the API. Where two patterns fit, the first counts.
+pub(crate) const OPERATIONS: &[Operation] = operations! {
+    // The daemon.
+    HEAD "/_ping" => serve!(system::ping);
+    GET "/_ping" => serve!(system::ping);
+    GET "/version" => serve!(system::version);
+    GET "/info" => serve!(system::info);
+    GET "/events" => serve!(system::events);
+    GET "/system/df" => NotYet("count what takes up space");
+    POST "/auth" => NotYet("check credentials for a registry");
+    // Containers.
+    GET "/containers/json" => serve!(containers::list);
+    POST "/containers/create" => serve!(containers::create);
+    POST "/containers/prune" => NotYet(PRUNE);
+    GET "/containers/{name}/json" => serve!(containers::inspect);
+    GET "/containers/{name}/top" => NotYet("list the processes of a container");
+    GET "/containers/{name}/logs" => serve!(log::logs);
+    GET "/containers/{name}/changes" => NotYet("list what changed in a container");
+    GET "/containers/{name}/export" => NotYet("export containers");
+    GET "/containers/{name}/stats" => NotYet("give statistics of containers");
+    POST "/containers/{name}/resize" => serve!(containers::resize);
+    POST "/containers/{name}/start" => serve!(containers::start);
+    POST "/containers/{name}/stop" => serve!(containers::stop);
+    POST "/containers/{name}/restart" => serve!(containers::restart);
+    POST "/containers/{name}/kill" => serve!(containers::kill);
+    POST "/containers/{name}/update" => NotYet("change the limits of a container");
+    POST "/containers/{name}/rename" => serve!(containers::rename);
+    POST "/containers/{name}/pause" => serve!(containers::pause);
+    POST "/containers/{name}/unpause" => serve!(containers::unpause);
+    POST "/containers/{name}/attach" => serve!(stdio::attach);
+    GET "/containers/{name}/attach/ws" => NotYet("attach through a WebSocket");
+    POST "/containers/{name}/wait" => serve!(stdio::wait);
+    DELETE "/containers/{name}/checkpoints/{checkpoint}" => NotYet(CHECKPOINTS);
+    GET "/containers/{name}/checkpoints" => NotYet(CHECKPOINTS);
+    POST "/containers/{name}/checkpoints" => NotYet(CHECKPOINTS);
+    HEAD "/containers/{name}/archive" => NotYet(COPY);
+    GET "/containers/{name}/archive" => NotYet(COPY);
+    PUT "/containers/{name}/archive" => NotYet(COPY);
+    POST "/containers/{name}/copy" => NotYet(COPY);
+    POST "/containers/{name}/exec" => serve!(exec::create);
+    DELETE "/containers/{name}" => serve!(containers::remove);
+    POST "/exec/{id}/start" => serve!(exec::start);
+    POST "/exec/{id}/resize" => serve!(exec::resize);
+    GET "/exec/{id}/json" => serve!(exec::inspect);
+    // Images.
+    GET "/images/json" => serve!(images::list);
+    GET "/images/search" => NotYet("search registries");
+    GET "/images/get" => NotYet(SAVE);
+    POST "/images/create" => serve!(pull::create);
+    POST "/images/load" => NotYet(SAVE);
+    POST "/images/prune" => NotYet(PRUNE);
+    GET "/images/{name}/get" => NotYet(SAVE);
+    GET "/images/{name}/history" => NotYet("show how an image was made");
+    GET "/images/{name}/json" => serve!(images::inspect);
+    POST "/images/{name}/push" => NotYet("push images");
+    POST "/images/{name}/tag" => NotYet("tag images");
+    DELETE "/images/{name}" => serve!(images::remove);
+    GET "/distribution/{name}/json" => NotYet("look an image up at its registry");
+    POST "/commit" => NotYet("make images of containers");
+    POST "/build" => NotYet(BUILD);
+    POST "/build/prune" => NotYet(BUILD);
+    POST "/build/cancel" => NotYet(BUILD);
+    POST "/session" => NotYet(BUILD);
+    POST "/grpc" => NotYet(BUILD);
+    // Networks and volumes.
+    GET "/networks" => serve!(networks::list);
+    POST "/networks/create" => NotYet(NETWORKS);
+    POST "/networks/prune" => NotYet(PRUNE);
+    POST "/networks/{name}/connect" => NotYet(NETWORKS);
+    POST "/networks/{name}/disconnect" => NotYet(NETWORKS);
+    GET "/networks/{name}" => serve!(networks::inspect);
+    DELETE "/networks/{name}" => serve!(networks::remove);
+    GET "/volumes" => serve!(networks::volumes);
+    POST "/volumes/create" => NotYet(VOLUMES);
+    POST "/volumes/prune" => NotYet(PRUNE);
+    GET "/volumes/{name}" => serve!(networks::volume);
+    PUT "/volumes/{name}" => NotYet(VOLUMES);
+    DELETE "/volumes/{name}" => serve!(networks::volume);
+    // Plugins: there are none.
+    GET "/plugins" => serve!(system::plugins);
+    GET "/plugins/privileges" => NotYet(PLUGINS);
+    POST "/plugins/pull" => NotYet(PLUGINS);
+    POST "/plugins/create" => NotYet(PLUGINS);
+    GET "/plugins/{name}/json" => serve!(system::plugin);
+    POST "/plugins/{name}/enable" => NotYet(PLUGINS);
+    POST "/plugins/{name}/disable" => NotYet(PLUGINS);
+    POST "/plugins/{name}/upgrade" => NotYet(PLUGINS);
+    POST "/plugins/{name}/push" => NotYet(PLUGINS);
+    POST "/plugins/{name}/set" => NotYet(PLUGINS);
+    DELETE "/plugins/{name}" => serve!(system::plugin);
+    // Swarm.
+    GET "/swarm" => Swarm;
+    POST "/swarm/init" => NotYet(SWARMS);
+    POST "/swarm/join" => NotYet(SWARMS);
+    POST "/swarm/leave" => Swarm;
+    POST "/swarm/update" => Swarm;
+    GET "/swarm/unlockkey" => Swarm;
+    POST "/swarm/unlock" => Swarm;
+    GET "/nodes" => Swarm;
+    GET "/nodes/{id}" => Swarm;
+    DELETE "/nodes/{id}" => Swarm;
+    POST "/nodes/{id}/update" => Swarm;
+    GET "/services" => Swarm;
+    POST "/services/create" => Swarm;
+    GET "/services/{id}/logs" => Swarm;
+    POST "/services/{id}/update" => Swarm;
+    GET "/services/{id}" => Swarm;
+    DELETE "/services/{id}" => Swarm;
+    GET "/tasks" => Swarm;
+    GET "/tasks/{id}/logs" => Swarm;
+    GET "/tasks/{id}" => Swarm;
+    GET "/secrets" => Swarm;
+    POST "/secrets/create" => Swarm;
+    POST "/secrets/{id}/update" => Swarm;
+    GET "/secrets/{id}" => Swarm;
+    DELETE "/secrets/{id}" => Swarm;
+    GET "/configs" => Swarm;
+    POST "/configs/create" => Swarm;
+    POST "/configs/{id}/update" => Swarm;
+    GET "/configs/{id}" => Swarm;
+    DELETE "/configs/{id}" => Swarm;
+};

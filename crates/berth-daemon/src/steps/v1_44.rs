@@ -1,0 +1,66 @@
+//! 1.44: `VirtualSize` went, endpoints got `DNSNames` (and later, for everyone from here on, `GwPriority`), and fields
+//! of the first network model went from inspect.
+
+use berth_api::CreateRequest;
+use serde_json::{Map, Value, json};
+
+use super::{Object, add, below};
+
+pub(super) fn answer(object: Object, map: &mut Map<String, Value>) {
+    match object {
+        Object::Image => {
+            virtual_size(map);
+            let empty = serde_json::to_value(berth_api::ContainerConfig::default()).unwrap_or_default();
+            map.insert("ContainerConfig".to_owned(), empty);
+        }
+        Object::Images => virtual_size(map),
+        Object::Container => container(map),
+        Object::Containers => below(map, "NetworkSettings").map(endpoints).unwrap_or_default(),
+        Object::Network | Object::Networks => network(map),
+        _ => {}
+    }
+}
+
+fn virtual_size(map: &mut Map<String, Value>) {
+    let size = map.get("Size").cloned().unwrap_or_default();
+    add(map, "VirtualSize", size);
+}
+
+fn container(map: &mut Map<String, Value>) {
+    if let Some(config) = below(map, "Config") {
+        add(config, "OnBuild", Value::Null);
+    }
+    if let Some(settings) = below(map, "NetworkSettings") {
+        endpoints(settings);
+    }
+}
+
+fn endpoints(settings: &mut Map<String, Value>) {
+    let Some(networks) = below(settings, "Networks") else { return };
+    for endpoint in networks.values_mut().filter_map(Value::as_object_mut) {
+        endpoint.remove("DNSNames");
+        endpoint.remove("GwPriority");
+    }
+}
+
+fn network(map: &mut Map<String, Value>) {
+    map.remove("EnableIPv4");
+    add(map, "Containers", json!({}));
+    if let Some(ipam) = below(map, "IPAM")
+        && ipam.get("Config").is_some_and(Value::is_null)
+    {
+        ipam.insert("Config".to_owned(), json!([]));
+    }
+}
+
+/// Older clients cannot mean what these fields came to mean.
+pub(super) fn create_request(request: &mut CreateRequest) {
+    if let Some(check) = &mut request.config.healthcheck {
+        check.start_interval = 0;
+    }
+    let mounts = request.host_config.iter_mut().flat_map(|host| host.mounts.iter_mut());
+    for options in mounts.filter_map(|mount| mount.bind_options.as_mut()) {
+        options.read_only_non_recursive = false;
+        options.read_only_force_recursive = false;
+    }
+}

@@ -1,0 +1,259 @@
+//! A create request becomes a [`ContainerSpec`]: everything is checked here, once.
+
+use std::collections::BTreeMap;
+
+use berth_api::host_config::{HostConfig, Ulimit};
+use berth_api::network::NetworkingConfig;
+use berth_api::{ContainerConfig, CreateRequest};
+use berth_engine::spec::{
+    ContainerSpec, DeviceSpec, IsolationSpec, LogDriver, LogSpec, NetworkMode, NetworkSpec, ProcessSpec, ResourceSpec,
+    StdioSpec, UlimitSpec,
+};
+
+use super::{check, mounts, refused, security};
+use crate::http::error::ApiError;
+
+/// What the daemon adds to requests that say nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Defaults {
+    /// CPUs of this host.
+    pub(crate) cpus: usize,
+    /// `--default-ulimit`.
+    pub(crate) ulimits: Vec<Ulimit>,
+    /// `--log-driver`.
+    pub(crate) log_driver: String,
+    /// `--log-opt`, for containers that name no driver.
+    pub(crate) log_options: BTreeMap<String, String>,
+    /// `--init`.
+    pub(crate) init: bool,
+    /// `--default-shm-size`.
+    pub(crate) shm_size: i64,
+}
+
+/// A create request with what surrounds it.
+pub(crate) struct Asked<'a> {
+    pub(crate) request: CreateRequest,
+    /// `os/arch`; empty: none asked for.
+    pub(crate) platform: &'a str,
+    pub(crate) defaults: &'a Defaults,
+}
+
+impl TryFrom<Asked<'_>> for ContainerSpec {
+    type Error = ApiError;
+
+    fn try_from(asked: Asked<'_>) -> Result<Self, ApiError> {
+        let Asked { request, platform, defaults } = asked;
+        let host = request.host_config.as_deref().cloned().unwrap_or_default();
+        check::restart(&host.restart_policy, host.auto_remove)?;
+        check::isolation(&host.isolation)?;
+        refused::check(&request)?;
+        check::config(&request.config)?;
+        check::memory(&host)?;
+        check::cpu(&host, defaults.cpus)?;
+        let mac = mac_address(&request.config, request.networking_config.as_ref())?;
+        let config = request.config;
+        Ok(Self {
+            platform: (!platform.is_empty()).then(|| platform.to_owned()),
+            isolation: isolation(&host)?,
+            resources: resources(&host, defaults)?,
+            mounts: mounts::all(&host)?,
+            network: network(&config, &host, mac)?,
+            log: log(&host, defaults)?,
+            auto_remove: host.auto_remove,
+            console_size: console_size(&host),
+            annotations: host.annotations,
+            stdio: stdio(&config),
+            labels: config.labels.clone().unwrap_or_default(),
+            hostname: config.hostname.clone(),
+            domainname: config.domainname.clone(),
+            stop_signal: (!config.stop_signal.is_empty()).then(|| config.stop_signal.clone()),
+            stop_timeout: config.stop_timeout,
+            image: config.image.clone(),
+            process: process(config),
+        })
+        .map(|spec| with_init(spec, host.init.unwrap_or(defaults.init)))
+    }
+}
+
+fn with_init(mut spec: ContainerSpec, init: bool) -> ContainerSpec {
+    spec.isolation.init = init;
+    spec
+}
+
+fn process(config: ContainerConfig) -> ProcessSpec {
+    ProcessSpec {
+        entrypoint: config.entrypoint,
+        cmd: config.cmd,
+        env: config.env.unwrap_or_default(),
+        working_dir: config.working_dir,
+        user: config.user,
+        tty: config.tty,
+    }
+}
+
+fn stdio(config: &ContainerConfig) -> StdioSpec {
+    StdioSpec {
+        open_stdin: config.open_stdin,
+        stdin_once: config.stdin_once,
+        attach_stdin: config.attach_stdin,
+        attach_stdout: config.attach_stdout,
+        attach_stderr: config.attach_stderr,
+    }
+}
+
+fn console_size(host: &HostConfig) -> (u16, u16) {
+    let [rows, columns] = host.console_size.map(|cells| u16::try_from(cells).unwrap_or(0));
+    (rows, columns)
+}
+
+fn isolation(host: &HostConfig) -> Result<IsolationSpec, ApiError> {
+    let mut isolation = IsolationSpec {
+        privileged: host.privileged,
+        cap_add: host.cap_add.clone().unwrap_or_default(),
+        cap_drop: host.cap_drop.clone().unwrap_or_default(),
+        readonly_rootfs: host.readonly_rootfs,
+        masked_paths: host.masked_paths.clone(),
+        readonly_paths: host.readonly_paths.clone(),
+        group_add: host.group_add.clone().unwrap_or_default(),
+        sysctls: host.sysctls.clone(),
+        ..IsolationSpec::default()
+    };
+    security::check_capabilities("CapAdd", &isolation.cap_add)?;
+    security::check_capabilities("CapDrop", &isolation.cap_drop)?;
+    security::apply(host.security_opt.as_deref().unwrap_or_default(), &mut isolation)?;
+    Ok(isolation)
+}
+
+fn resources(host: &HostConfig, defaults: &Defaults) -> Result<ResourceSpec, ApiError> {
+    let ulimits = merged_ulimits(host.ulimits.as_deref().unwrap_or_default(), &defaults.ulimits);
+    check::ulimits(&ulimits)?;
+    Ok(ResourceSpec {
+        memory: host.memory,
+        memory_swap: host.memory_swap,
+        memory_reservation: host.memory_reservation,
+        memory_swappiness: host.memory_swappiness.filter(|swappiness| *swappiness >= 0),
+        oom_kill_disable: host.oom_kill_disable,
+        oom_score_adj: host.oom_score_adj,
+        cpu_shares: host.cpu_shares,
+        nano_cpus: host.nano_cpus,
+        cpu_period: host.cpu_period,
+        cpu_quota: host.cpu_quota,
+        cpuset_cpus: host.cpuset_cpus.clone(),
+        cpuset_mems: host.cpuset_mems.clone(),
+        pids_limit: host.pids_limit,
+        ulimits: ulimits.into_iter().map(|Ulimit { name, hard, soft }| UlimitSpec { name, soft, hard }).collect(),
+        shm_size: if host.shm_size == 0 { defaults.shm_size } else { host.shm_size },
+        devices: host.devices.iter().flatten().map(device).collect(),
+        cgroup_parent: host.cgroup_parent.clone(),
+    })
+}
+
+/// The request's, and the daemon's for names that the request leaves alone.
+fn merged_ulimits(asked: &[Ulimit], defaults: &[Ulimit]) -> Vec<Ulimit> {
+    let absent = |limit: &&Ulimit| !asked.iter().any(|asked| asked.name == limit.name);
+    asked.iter().chain(defaults.iter().filter(absent)).cloned().collect()
+}
+
+fn device(device: &berth_api::host_config::DeviceMapping) -> DeviceSpec {
+    let or = |text: &str, otherwise: &str| if text.is_empty() { otherwise.to_owned() } else { text.to_owned() };
+    DeviceSpec {
+        host: device.path_on_host.clone(),
+        container: or(&device.path_in_container, &device.path_on_host),
+        permissions: or(&device.cgroup_permissions, "rwm"),
+    }
+}
+
+fn network(config: &ContainerConfig, host: &HostConfig, mac: Option<String>) -> Result<NetworkSpec, ApiError> {
+    let mode = match host.network_mode.as_str() {
+        _ if config.network_disabled => NetworkMode::None,
+        "host" => NetworkMode::Host,
+        "none" => NetworkMode::None,
+        _ => NetworkMode::Bridge,
+    };
+    let list = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
+    let (dns, extra_hosts) = (list(&host.dns), list(&host.extra_hosts));
+    for address in &dns {
+        if address.parse::<std::net::IpAddr>().is_err() {
+            return Err(ApiError::invalid(format!("bad nameserver address: {address}")));
+        }
+    }
+    for entry in &extra_hosts {
+        check_extra_host(entry)?;
+    }
+    Ok(NetworkSpec {
+        mode,
+        dns,
+        dns_search: list(&host.dns_search),
+        dns_options: list(&host.dns_options),
+        extra_hosts,
+        exposed_ports: config.exposed_ports.keys().cloned().collect(),
+        mac_address: mac,
+        address: None,
+    })
+}
+
+/// `name:address` or `name=address`; `host-gateway` stands for the bridge.
+fn check_extra_host(entry: &str) -> Result<(), ApiError> {
+    let parts = entry.split_once('=').or_else(|| entry.split_once(':')).filter(|(name, _)| !name.is_empty());
+    let Some((_, address)) = parts else {
+        return Err(ApiError::invalid(format!("bad format for add-host: \"{entry}\"")));
+    };
+    let bare = address.trim_start_matches('[').trim_end_matches(']');
+    if address != "host-gateway" && bare.parse::<std::net::IpAddr>().is_err() {
+        return Err(ApiError::invalid(format!("invalid IP address in add-host: \"{address}\"")));
+    }
+    Ok(())
+}
+
+/// From the endpoint's settings, or from the deprecated place in the configuration.
+fn mac_address(config: &ContainerConfig, networking: Option<&NetworkingConfig>) -> Result<Option<String>, ApiError> {
+    let endpoints = networking.and_then(|networking| networking.endpoints_config.as_ref());
+    let from_endpoint = endpoints.and_then(|endpoints| endpoints.values().flatten().next());
+    let text = match from_endpoint {
+        Some(endpoint) if !endpoint.mac_address.is_empty() => &endpoint.mac_address,
+        _ => &config.mac_address,
+    };
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let bytes: Vec<&str> = text.split([':', '-']).collect();
+    let good = bytes.len() == 6 && bytes.iter().all(|byte| byte.len() == 2 && u8::from_str_radix(byte, 16).is_ok());
+    match good {
+        true => Ok(Some(text.clone())),
+        false => Err(ApiError::invalid(format!("invalid MAC address: {text}"))),
+    }
+}
+
+fn log(host: &HostConfig, defaults: &Defaults) -> Result<LogSpec, ApiError> {
+    let asked = host.log_config.config.clone().unwrap_or_default();
+    let (name, options) = match host.log_config.kind.as_str() {
+        "" => {
+            let mut options = defaults.log_options.clone();
+            options.extend(asked);
+            (defaults.log_driver.as_str(), options)
+        }
+        name => (name, asked),
+    };
+    let driver = if name == "none" { LogDriver::None } else { LogDriver::JsonFile };
+    check_log_options(driver, &options)?;
+    Ok(LogSpec { driver, options })
+}
+
+/// Refuses options that the driver does not know.
+pub(crate) fn check_log_options(driver: LogDriver, options: &BTreeMap<String, String>) -> Result<(), ApiError> {
+    const KNOWN: [&str; 8] = ["max-file", "max-size", "compress", "labels", "labels-regex", "env", "env-regex", "tag"];
+    // Delivery is the same in both modes here: the shim's buffer is bounded.
+    const COMMON: [&str; 2] = ["mode", "max-buffer-size"];
+    let unknown = options.keys().find(|name| {
+        !COMMON.contains(&name.as_str()) && (driver == LogDriver::None || !KNOWN.contains(&name.as_str()))
+    });
+    match (unknown, driver) {
+        (Some(name), LogDriver::JsonFile) => {
+            Err(ApiError::invalid(format!("unknown log opt '{name}' for json-file log driver")))
+        }
+        (Some(name), LogDriver::None) => {
+            Err(ApiError::invalid(format!("unknown log opt '{name}' for none log driver")))
+        }
+        (None, _) => Ok(()),
+    }
+}

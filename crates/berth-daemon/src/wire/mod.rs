@@ -1,0 +1,16 @@
+//! Between the wire and the domain: requests become specifications once, here; views become answers here.
+
+pub(crate) mod check;
+pub(crate) mod create;
+pub(crate) mod echo;
+pub(crate) mod event;
+pub(crate) mod exec;
+pub(crate) mod image;
+pub(crate) mod info;
+pub(crate) mod inspect;
+pub(crate) mod mounts;
+pub(crate) mod network;
+pub(crate) mod refused;
+pub(crate) mod security;
+pub(crate) mod summary;
+pub(crate) mod time;

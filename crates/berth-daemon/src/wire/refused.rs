@@ -1,0 +1,126 @@
+//! What a create request may ask for that berth does not do yet, as a table.
+//!
+//! Each row names a field of the API and the flag of the command line that sets it. A request that sets one is refused
+//! with 501 and a sentence naming it; nothing known is dropped silently. `docs/not-yet.md` is written from this table.
+
+use berth_api::host_config::HostConfig;
+use berth_api::network::EndpointSettings;
+use berth_api::{ContainerConfig, CreateRequest};
+
+use crate::http::error::ApiError;
+
+/// One thing that is refused.
+pub(crate) struct Refused {
+    /// The API's field.
+    pub(crate) field: &'static str,
+    /// How the command line spells it; empty: it cannot.
+    pub(crate) flag: &'static str,
+    /// Completes "berth does not … yet".
+    pub(crate) what: &'static str,
+    /// The request asks for it.
+    asked: Asked,
+}
+
+enum Asked {
+    Config(fn(&ContainerConfig) -> bool),
+    Host(fn(&HostConfig) -> bool),
+    Endpoint(fn(&str, &EndpointSettings) -> bool),
+}
+
+macro_rules! refused {
+    ($($field:literal, $flag:literal, $what:literal, $kind:ident($test:expr);)*) => {
+        &[$(Refused { field: $field, flag: $flag, what: $what, asked: Asked::$kind($test) }),*]
+    };
+}
+
+fn some<T>(list: Option<&Vec<T>>) -> bool {
+    list.is_some_and(|list| !list.is_empty())
+}
+
+/// Every option of create that is refused.
+pub(crate) const REFUSED: &[Refused] = refused! {
+    "Healthcheck", "--health-cmd", "run health checks", Config(|c| c.healthcheck.as_ref().is_some_and(|check| {
+        !check.test.is_empty() && check.test[0] != "NONE"
+    }));
+    "Volumes", "-v PATH", "have volumes", Config(|c| c.volumes.as_ref().is_some_and(|volumes| !volumes.is_empty()));
+    "OnBuild", "", "keep build triggers of a container", Config(|c| some(c.on_build.as_ref()));
+    "Shell", "", "keep a container's shell", Config(|c| some(c.shell.as_ref()));
+    "HostConfig.PortBindings", "-p", "publish ports", Host(|h| h.port_bindings.as_ref().is_some_and(|p| !p.is_empty()));
+    "HostConfig.PublishAllPorts", "-P", "publish ports", Host(|h| h.publish_all_ports);
+    "HostConfig.NetworkMode: NAME", "--network NAME", "have networks besides bridge, host and none",
+        Host(|h| !matches!(h.network_mode.as_str(), "" | "default" | "bridge" | "host" | "none"));
+    "NetworkingConfig.EndpointsConfig: NAME", "--network NAME", "have networks besides bridge, host and none",
+        Endpoint(|name, _| !matches!(name, "default" | "bridge" | "host" | "none"));
+    "EndpointsConfig.IPAMConfig", "--ip", "give a container an address of one's choice",
+        Endpoint(|_, e| e.ipam_config.as_ref().is_some_and(|ipam| *ipam != Default::default()));
+    "EndpointsConfig.Links", "--link", "link containers", Endpoint(|_, e| some(e.links.as_ref()));
+    "EndpointsConfig.Aliases", "--network-alias", "give containers names in a network", Endpoint(|_, e| some(e.aliases.as_ref()));
+    "EndpointsConfig.DriverOpts", "--network driver-opt=", "pass options to network drivers",
+        Endpoint(|_, e| e.driver_opts.as_ref().is_some_and(|options| !options.is_empty()));
+    "HostConfig.RestartPolicy", "--restart", "restart containers by policy",
+        Host(|h| !matches!(h.restart_policy.name.as_str(), "" | "no"));
+    "HostConfig.Links", "--link", "link containers", Host(|h| some(h.links.as_ref()));
+    "HostConfig.VolumesFrom", "--volumes-from", "have volumes", Host(|h| some(h.volumes_from.as_ref()));
+    "HostConfig.VolumeDriver", "--volume-driver", "have volumes", Host(|h| !matches!(h.volume_driver.as_str(), "" | "local"));
+    "HostConfig.PidMode", "--pid", "share pid namespaces", Host(|h| !h.pid_mode.is_empty());
+    "HostConfig.IpcMode: host, none, container:", "--ipc", "share ipc namespaces",
+        Host(|h| !matches!(h.ipc_mode.as_str(), "" | "private" | "shareable"));
+    "HostConfig.UTSMode", "--uts", "share uts namespaces", Host(|h| !h.uts_mode.is_empty());
+    "HostConfig.UsernsMode", "--userns", "choose user namespaces", Host(|h| !matches!(h.userns_mode.as_str(), "" | "host"));
+    "HostConfig.CgroupnsMode", "--cgroupns", "choose cgroup namespaces", Host(|h| !h.cgroupns_mode.is_empty());
+    "HostConfig.Cgroup", "", "join the cgroup of another container", Host(|h| !h.cgroup.is_empty());
+    "HostConfig.BlkioWeight", "--blkio-weight", "limit block devices", Host(|h| h.blkio_weight != 0);
+    "HostConfig.BlkioWeightDevice", "--blkio-weight-device", "limit block devices", Host(|h| some(h.blkio_weight_device.as_ref()));
+    "HostConfig.BlkioDeviceReadBps", "--device-read-bps", "limit block devices", Host(|h| some(h.blkio_device_read_bps.as_ref()));
+    "HostConfig.BlkioDeviceWriteBps", "--device-write-bps", "limit block devices", Host(|h| some(h.blkio_device_write_bps.as_ref()));
+    "HostConfig.BlkioDeviceReadIOps", "--device-read-iops", "limit block devices", Host(|h| some(h.blkio_device_read_iops.as_ref()));
+    "HostConfig.BlkioDeviceWriteIOps", "--device-write-iops", "limit block devices", Host(|h| some(h.blkio_device_write_iops.as_ref()));
+    "HostConfig.CpuRealtimePeriod", "--cpu-rt-period", "limit real-time scheduling", Host(|h| h.cpu_realtime_period != 0);
+    "HostConfig.CpuRealtimeRuntime", "--cpu-rt-runtime", "limit real-time scheduling", Host(|h| h.cpu_realtime_runtime != 0);
+    "HostConfig.DeviceCgroupRules", "--device-cgroup-rule", "take device rules", Host(|h| some(h.device_cgroup_rules.as_ref()));
+    "HostConfig.DeviceRequests", "--gpus", "give GPUs to containers", Host(|h| some(h.device_requests.as_ref()));
+    "HostConfig.StorageOpt", "--storage-opt", "take storage options", Host(|h| !h.storage_opt.is_empty());
+    "HostConfig.Runtime", "--runtime", "use other runtimes",
+        Host(|h| !matches!(h.runtime.as_str(), "" | "berth" | "runc" | "io.containerd.runc.v2"));
+    "HostConfig.KernelMemoryTCP", "", "limit kernel memory", Host(|h| h.kernel_memory_tcp != 0);
+    "HostConfig.CpuCount, CpuPercent, IOMaximumIOps, IOMaximumBandwidth", "--cpu-count", "take limits that only Windows has",
+        Host(|h| h.cpu_count != 0 || h.cpu_percent != 0 || h.io_maximum_iops != 0 || h.io_maximum_bandwidth != 0);
+    "HostConfig.LogConfig.Type", "--log-driver", "have log drivers besides json-file and none",
+        Host(|h| !matches!(h.log_config.kind.as_str(), "" | "json-file" | "none"));
+    "HostConfig.Mounts: volume", "--mount type=volume", "have volumes", Host(|h| h.mounts.iter().any(|m| m.kind == "volume"));
+    "HostConfig.Mounts: image", "--mount type=image", "mount images", Host(|h| h.mounts.iter().any(|m| m.kind == "image"));
+    "HostConfig.Mounts: cluster, npipe", "--mount type=cluster", "mount such things",
+        Host(|h| h.mounts.iter().any(|m| matches!(m.kind.as_str(), "cluster" | "npipe")));
+    "HostConfig.Mounts: BindOptions.ReadOnlyNonRecursive", "--mount bind-recursive=writable", "choose how far read-only reaches",
+        Host(|h| h.mounts.iter().filter_map(|m| m.bind_options.as_ref()).any(|o| o.read_only_non_recursive));
+    "HostConfig.Mounts: TmpfsOptions.Options", "--mount tmpfs-…", "take other options of tmpfs",
+        Host(|h| h.mounts.iter().filter_map(|m| m.tmpfs_options.as_ref()).any(|o| !o.options.is_empty()));
+};
+
+/// Refuses the first thing asked for that is not done yet.
+pub(crate) fn check(request: &CreateRequest) -> Result<(), ApiError> {
+    let host = request.host_config.as_deref();
+    let endpoints = || request.networking_config.iter().filter_map(|n| n.endpoints_config.as_ref()).flatten();
+    let asked = REFUSED.iter().find(|refused| match refused.asked {
+        Asked::Config(asked) => asked(&request.config),
+        Asked::Host(asked) => host.is_some_and(asked),
+        Asked::Endpoint(asked) => {
+            let nothing = EndpointSettings::default();
+            endpoints().any(|(name, settings)| asked(name, settings.as_ref().unwrap_or(&nothing)))
+        }
+    });
+    match asked {
+        Some(refused) => Err(ApiError::not_yet(format!("{} ({})", refused.what, refused.named()))),
+        None => Ok(()),
+    }
+}
+
+impl Refused {
+    /// The flag where there is one, and the field.
+    fn named(&self) -> String {
+        match self.flag {
+            "" => self.field.to_owned(),
+            flag => format!("{flag}, {}", self.field),
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Containers in a list: which a client wants, and one line each.
+
+use berth_api::Filters;
+use berth_api::summary::{ContainerSummary, Port, SummaryHostConfig, SummaryNetworks};
+use berth_engine::{ContainerView, State};
+use jiff::Timestamp;
+use regex_lite::Regex;
+
+use super::{echo, inspect, time};
+use crate::http::error::ApiError;
+
+/// Filters of the list.
+const KEYS: [&str; 15] = [
+    "ancestor",
+    "before",
+    "exited",
+    "health",
+    "id",
+    "isolation",
+    "is-task",
+    "label",
+    "name",
+    "network",
+    "publish",
+    "expose",
+    "since",
+    "status",
+    "volume",
+];
+
+const STATUSES: [&str; 7] = ["created", "restarting", "running", "removing", "paused", "exited", "dead"];
+
+/// Parsed filters, with what they need looked up.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    filters: Filters,
+    names: Vec<Regex>,
+    exited: Vec<i32>,
+    /// Ids of images named by `ancestor`.
+    pub(crate) ancestors: Vec<String>,
+    /// Created before this container.
+    pub(crate) before: Option<Timestamp>,
+    /// Created after this container.
+    pub(crate) since: Option<Timestamp>,
+}
+
+impl Wanted {
+    /// Checks the keys and values.
+    pub(crate) fn parse(filters: Filters) -> Result<Self, ApiError> {
+        if let Some(key) = filters.keys().find(|key| !KEYS.contains(key)) {
+            return Err(ApiError::invalid(format!("invalid filter '{key}'")));
+        }
+        if let Some(status) = filters.get("status").find(|status| !STATUSES.contains(status)) {
+            return Err(ApiError::invalid(format!("invalid filter 'status={status}'")));
+        }
+        let exited = filters
+            .get("exited")
+            .map(|code| code.parse().map_err(|_| ApiError::invalid(format!("invalid filter 'exited={code}'"))));
+        let names = filters.get("name").map(|name| {
+            Regex::new(name).map_err(|error| ApiError::invalid(format!("invalid filter 'name={name}': {error}")))
+        });
+        Ok(Self {
+            names: names.collect::<Result<_, _>>()?,
+            exited: exited.collect::<Result<_, _>>()?,
+            ancestors: Vec::new(),
+            before: None,
+            since: None,
+            filters,
+        })
+    }
+
+    pub(crate) fn filters(&self) -> &Filters {
+        &self.filters
+    }
+
+    /// Containers that do not run are wanted too.
+    pub(crate) fn beyond_running(&self) -> bool {
+        self.filters.contains("status") || self.filters.contains("exited")
+    }
+
+    /// A container passes every filter.
+    pub(crate) fn allows(&self, view: &ContainerView) -> bool {
+        let f = &self.filters;
+        let network = echo::network_name(view.spec.network.mode);
+        f.allows("id", |id| view.id.as_str().starts_with(id))
+            && (self.names.is_empty() || self.names.iter().any(|name| matches_name(name, &view.name)))
+            && f.allows_labels("label", &view.effective.labels)
+            && f.allows("status", |status| status == view.state.status())
+            && (self.exited.is_empty() || self.exited_with(view))
+            && (!f.contains("ancestor") || self.ancestors.contains(&view.image_id.to_string()))
+            && self.before.is_none_or(|before| view.created < before)
+            && self.since.is_none_or(|since| view.created > since)
+            && f.allows("network", |name| name == network || super::network::id(network).starts_with(name))
+            && f.allows("volume", |place| mounts_at(view, place))
+            && f.allows("expose", |port| exposes(view, port))
+            && f.allows("health", |health| health == "none")
+            && f.allows("is-task", |value| matches!(value, "false" | "0"))
+            // Nothing is published yet.
+            && !f.contains("publish")
+    }
+
+    fn exited_with(&self, view: &ContainerView) -> bool {
+        view.state.exit().is_some_and(|exit| self.exited.contains(&exit.code)) && !view.state.is_alive()
+    }
+}
+
+/// Docker matches against the name with and without its slash.
+fn matches_name(pattern: &Regex, name: &str) -> bool {
+    pattern.is_match(name) || pattern.is_match(&format!("/{name}"))
+}
+
+fn mounts_at(view: &ContainerView, place: &str) -> bool {
+    inspect::mounts(&view.spec.mounts).iter().any(|mount| mount.destination == place || mount.source == place)
+}
+
+fn exposes(view: &ContainerView, port: &str) -> bool {
+    let full = if port.contains('/') { port.to_owned() } else { format!("{port}/tcp") };
+    view.effective.exposed_ports.contains(&full)
+}
+
+/// One line. `image` is the name to show: what the user wrote, or the id where that name has moved on.
+pub(crate) fn container(view: &ContainerView, image: String, now: Timestamp) -> ContainerSummary {
+    let name = echo::network_name(view.spec.network.mode).to_owned();
+    ContainerSummary {
+        id: view.id.to_string(),
+        names: vec![format!("/{}", view.name)],
+        image,
+        image_id: view.image_id.to_string(),
+        command: command(&view.effective.argv()),
+        created: view.created.as_second(),
+        ports: ports(view),
+        labels: view.effective.labels.clone(),
+        state: view.state.status().to_owned(),
+        status: status(view, now),
+        host_config: SummaryHostConfig { network_mode: name, annotations: view.spec.annotations.clone() },
+        network_settings: SummaryNetworks { networks: Some(inspect::networks(view)) },
+        mounts: inspect::mounts(&view.spec.mounts),
+        ..ContainerSummary::default()
+    }
+}
+
+/// Words with spaces in quotes, as Docker writes it (which no shell would read back).
+fn command(argv: &[String]) -> String {
+    let quoted = |(index, word): (usize, &String)| match index > 0 && word.contains(' ') {
+        true => format!("'{word}'"),
+        false => word.clone(),
+    };
+    argv.iter().enumerate().map(quoted).collect::<Vec<_>>().join(" ")
+}
+
+fn ports(view: &ContainerView) -> Vec<Port> {
+    if !view.state.is_alive() {
+        return Vec::new();
+    }
+    let port = |text: &String| {
+        let (number, kind) = text.split_once('/').unwrap_or((text, "tcp"));
+        Some(Port { private_port: number.parse().ok()?, kind: kind.to_owned(), ..Port::default() })
+    };
+    view.effective.exposed_ports.iter().filter_map(port).collect()
+}
+
+/// For people.
+fn status(view: &ContainerView, now: Timestamp) -> String {
+    let up = |since: Timestamp| format!("Up {}", time::since(since, now));
+    match &view.state {
+        State::Running { since, .. } => up(*since),
+        State::Paused { since, .. } => format!("{} (Paused)", up(*since)),
+        State::Exited(exit) => format!("Exited ({}) {} ago", exit.code, time::since(exit.finished_at, now)),
+        State::Removing(_) => "Removal In Progress".to_owned(),
+        State::Created { .. } | State::Starting { .. } => "Created".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_quoted_like_docker_s() {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        assert_eq!(command(&words(&["sh", "-c", "echo 'x' y"])), "sh -c 'echo 'x' y'");
+        assert_eq!(command(&words(&["sh"])), "sh");
+    }
+}
