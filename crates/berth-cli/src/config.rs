@@ -88,3 +88,27 @@ impl Config {
         Some(auth)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_by_registry() {
+        let directory = std::env::temp_dir().join(format!("berth-config-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let text = r#"{"auths":{"127.0.0.1:5000":{"auth":"dTpwOnE="},"https://index.docker.io/v1/":{"auth":"aHViOng="}},
+            "psFormat":"{{.ID}}","detachKeys":"ctrl-a","currentContext":"there","unknown":1}"#;
+        std::fs::write(directory.join("config.json"), text).unwrap();
+        let config = Config::load(directory.to_str());
+        std::fs::remove_dir_all(&directory).unwrap();
+        let of = |name: &str| config.credentials(&Reference::parse(name).unwrap());
+        let local = of("127.0.0.1:5000/a").unwrap();
+        assert_eq!((local.username.as_str(), local.password.as_str()), ("u", "p:q"));
+        assert_eq!(of("busybox").unwrap().username, "hub");
+        assert!(of("other.example/a").is_none());
+        assert_eq!((config.ps_format(), config.detach_keys()), ("{{.ID}}", "ctrl-a"));
+        assert_eq!(config.current_context(), "there");
+    }
+}

@@ -56,6 +56,9 @@ fn dispatch(program: Program, words: &[String]) -> Outcome {
     if word == "help" {
         return help(program, rest);
     }
+    if word == "daemon" {
+        return Err(ondemand::become_daemon(&globals.hosts, rest));
+    }
     match command::find(word) {
         Some(Entry::Command(command)) => run(program, globals, command, command.name, rest),
         Some(Entry::Group(group)) => in_group(program, globals, group, rest),

@@ -44,7 +44,7 @@ pub(crate) fn ensure(program: Program, host: &Host) -> Result<(), Failure> {
     }
     let directory = socket.parent().unwrap_or(Path::new("/"));
     let failed = |what: &str, error: &dyn std::fmt::Display| {
-        Failure::new(format!("{program}: no daemon runs and starting one failed: {what}: {error}"))
+        Failure::new(format!("no daemon runs and starting one failed: {what}: {error}"))
     };
     std::fs::create_dir_all(directory).map_err(|e| failed(&directory.display().to_string(), &e))?;
     let path = directory.join("start.lock");
@@ -61,7 +61,7 @@ pub(crate) fn ensure(program: Program, host: &Host) -> Result<(), Failure> {
     }
     let (log, log_path) = open_log(directory).map_err(|e| failed("log file", &e))?;
     start(log, &log_path)
-        .map_err(|reason| Failure::new(format!("{program}: no daemon runs and starting one failed: {reason}")))?;
+        .map_err(|reason| Failure::new(format!("no daemon runs and starting one failed: {reason}")))?;
     eprintln!("{program}: no daemon was running; started one (its log: {})", log_path.display());
     Ok(())
 }
@@ -89,13 +89,13 @@ fn start(mut log: File, log_path: &Path) -> Result<(), String> {
     // The one descriptor the daemon is to inherit; nothing else runs in this process yet.
     rustix::io::fcntl_setfd(&theirs, FdFlags::empty()).map_err(|e| format!("pipe: {e}"))?;
     let output = || log.try_clone().map(Stdio::from).map_err(|e| format!("{}: {e}", log_path.display()));
-    let mut command = Command::new("/proc/self/exe");
+    let mut command = Command::new(own_path());
     command.arg0("berth").arg(DETACHED).env_clear().current_dir("/");
     command.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     command.env("BERTH_READY_FD", theirs.as_raw_fd().to_string());
     command.envs(KEPT.iter().filter_map(|name| std::env::var_os(name).map(|value| (name, value))));
     command.stdin(Stdio::null()).stdout(output()?).stderr(output()?);
-    let child = command.spawn().map_err(|e| format!("/proc/self/exe: {e}"))?;
+    let child = command.spawn().map_err(|e| format!("{}: {e}", own_path().display()))?;
     drop(theirs);
     leave_cgroups(child.id());
     if is_ready(&ready) {
@@ -139,12 +139,25 @@ fn is_child_group(procs: &Path) -> bool {
     Path::new("/sys/fs/cgroup/cgroup.controllers").exists() && procs.parent() != Some(Path::new("/sys/fs/cgroup"))
 }
 
+/// Our program by its path, so that the daemon bears its name; where that path is gone, by what is running.
+fn own_path() -> PathBuf {
+    std::env::current_exe().ok().filter(|path| path.exists()).unwrap_or_else(|| PathBuf::from("/proc/self/exe"))
+}
+
+/// `berth -H … daemon …`: the daemon is another part of the program, reached by its first argument.
+pub(crate) fn become_daemon(hosts: &[String], words: &[String]) -> Failure {
+    let mut command = Command::new(own_path());
+    command.arg0("berth").arg("daemon");
+    hosts.iter().for_each(|host| _ = command.arg("-H").arg(host));
+    Failure::new(format!("starting the daemon: {}", command.args(words).exec()))
+}
+
 /// The step between: leaves the session and becomes the daemon.
 pub(crate) fn exec_daemon() -> ExitCode {
     if let Err(error) = rustix::process::setsid() {
         eprintln!("berth: leaving the session: {error}");
     }
-    let error = Command::new("/proc/self/exe").arg0("berth").arg("daemon").exec();
+    let error = Command::new(own_path()).arg0("berth").arg("daemon").exec();
     eprintln!("berth: starting the daemon: {error}");
     ExitCode::FAILURE
 }

@@ -146,7 +146,7 @@ fn write(out: &mut String, value: &Value, indent: Option<&str>, level: usize) {
         Value::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
         Value::Int(n) => _ = write!(out, "{n}"),
         Value::Float(n) => _ = write!(out, "{n}"),
-        Value::String(s) => write_string(out, s),
+        Value::String(s) => write_string(out, s, false),
         Value::List(items) if items.is_empty() => out.push_str("[]"),
         Value::List(items) => {
             for (i, item) in items.iter().enumerate() {
@@ -163,9 +163,13 @@ fn write(out: &mut String, value: &Value, indent: Option<&str>, level: usize) {
                 out.push(open);
                 open = ',';
                 newline(out, indent, level + 1);
-                write_string(out, key);
+                write_string(out, key, false);
                 out.push_str(if indent.is_some() { ": " } else { ":" });
-                write(out, member, indent, level + 1);
+                match member {
+                    // Go's formatters write their rows with HTML characters escaped.
+                    Value::String(s) if object.type_name.is_some() => write_string(out, s, true),
+                    member => write(out, member, indent, level + 1),
+                }
             }
             if open == '{' {
                 out.push('{');
@@ -177,7 +181,7 @@ fn write(out: &mut String, value: &Value, indent: Option<&str>, level: usize) {
     }
 }
 
-fn write_string(out: &mut String, text: &str) {
+fn write_string(out: &mut String, text: &str, html: bool) {
     out.push('"');
     for c in text.chars() {
         match c {
@@ -188,7 +192,8 @@ fn write_string(out: &mut String, text: &str) {
             '\t' => out.push_str("\\t"),
             '\u{8}' => out.push_str("\\b"),
             '\u{c}' => out.push_str("\\f"),
-            '\u{2028}' | '\u{2029}' | '\0'..='\u{1f}' | '\u{7f}' if c != '\u{7f}' => {
+            '<' | '>' | '&' if html => _ = write!(out, "\\u{:04x}", u32::from(c)),
+            '\u{2028}' | '\u{2029}' | '\0'..='\u{1f}' => {
                 _ = write!(out, "\\u{:04x}", u32::from(c));
             }
             _ => out.push(c),

@@ -24,7 +24,7 @@ pub(crate) const COMMAND: Command = Command {
     ],
     args: Args::Exactly(1),
     interspersed: true,
-    wants_daemon: false,
+    wants_daemon: true,
     run,
 };
 
@@ -59,7 +59,8 @@ async fn attach(session: &Session, client: &Client, parsed: &Parsed) -> Outcome 
     let id = container.id.as_str();
     let exit = client.wait_container(id, WaitCondition::NotRunning).await?;
     let stream = client.attach_container(id, &options).await?;
-    let attached = Attached { tty: config.tty, stdin, stdout: true, stderr: true, detach_keys };
+    let attached =
+        Attached { tty: config.tty, stdin, stdout: true, stderr: true, detach_keys, proxied: proxy && !config.tty };
     let copying = async {
         match stream::copy(stream, &attached).await? {
             Ended::Detached => Err(Failure::new("read escape sequence")),

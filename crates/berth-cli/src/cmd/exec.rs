@@ -33,7 +33,7 @@ pub(crate) const COMMAND: Command = Command {
     ],
     args: Args::AtLeast(2),
     interspersed: false,
-    wants_daemon: false,
+    wants_daemon: true,
     run,
 };
 
@@ -69,7 +69,14 @@ async fn exec(client: &Client, container: &str, config: &ExecConfig, detach_keys
         return Ok(0);
     }
     let stream = client.start_exec(&id, &start).await.map_err(not_started)?;
-    let attached = Attached { tty: config.tty, stdin: config.attach_stdin, stdout: true, stderr: true, detach_keys };
+    let attached = Attached {
+        tty: config.tty,
+        stdin: config.attach_stdin,
+        stdout: true,
+        stderr: true,
+        detach_keys,
+        proxied: false,
+    };
     let copying = async {
         match stream::copy(stream, &attached).await? {
             Ended::Detached => Err(Failure::new("read escape sequence")),

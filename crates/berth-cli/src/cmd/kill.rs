@@ -14,7 +14,7 @@ pub(crate) const COMMAND: Command = Command {
     flags: &[Flag::text("signal", "Signal to send (SIGKILL where none is given)").short('s')],
     args: Args::AtLeast(1),
     interspersed: true,
-    wants_daemon: false,
+    wants_daemon: true,
     run,
 };
 

@@ -19,7 +19,7 @@ pub(crate) const COMMAND: Command = Command {
     ],
     args: Args::AtLeast(1),
     interspersed: true,
-    wants_daemon: false,
+    wants_daemon: true,
     run,
 };
 

@@ -37,15 +37,16 @@ fn run(session: &Session, parsed: &Parsed) -> Outcome {
         return session.block_on(in_background(session, &client, &plan))?;
     }
     let (detach_keys, sent) = create::detach_keys(parsed.get("detach-keys"), session.config().detach_keys());
+    let proxy = parsed.get("sig-proxy").is_none() || parsed.on("sig-proxy");
     let attached = Attached {
         tty: config.tty,
         stdin: config.attach_stdin && config.open_stdin,
         stdout: config.attach_stdout,
         stderr: config.attach_stderr,
         detach_keys,
+        proxied: proxy,
     };
-    let proxy = parsed.get("sig-proxy").is_none() || parsed.on("sig-proxy");
-    session.block_on(in_foreground(session, &client, &plan, attached, sent, proxy))?
+    session.block_on(in_foreground(session, &client, &plan, attached, sent))?
 }
 
 async fn in_background(session: &Session, client: &Client, plan: &Plan) -> Outcome {
@@ -62,12 +63,11 @@ async fn in_foreground(
     plan: &Plan,
     attached: Attached,
     detach_keys: String,
-    proxy: bool,
 ) -> Outcome {
     let not_run = |reason: &str, code: u8| session.program.not_run(reason, &session.path, code);
     let id = create::make(session, client, plan).await.map_err(|reason| not_run(&reason, NOT_RUN))?;
     let id = id.as_str();
-    let caught = proxy.then(signals::catch);
+    let caught = attached.proxied.then(signals::catch);
     let auto_remove = plan.request.host_config.as_ref().is_some_and(|host| host.auto_remove);
     let condition = if auto_remove { WaitCondition::Removed } else { WaitCondition::NextExit };
     let options = AttachOptions {
@@ -92,7 +92,8 @@ async fn in_foreground(
         if stream::copy(stream, &attached).await? == Ended::Detached {
             return Ok(0);
         }
-        let exit = exit.finish().await?;
+        let lost = |error: Error| Failure::new(format!("error waiting for container: {error}")).code(NOT_RUN);
+        let exit = exit.finish().await.map_err(lost)?;
         match exit.error {
             Some(error) if !error.message.is_empty() => Err(Failure::new(error.message).code(NOT_RUN)),
             _ => Ok(exit_code(exit.status_code)),

@@ -78,7 +78,7 @@ async fn attached(session: &Session, client: &Client, name: &str, parsed: &Parse
     let caught = (!config.tty).then(signals::catch);
     let (stream, exit) = tokio::try_join!(client.attach_container(id, &options), client.wait_container(id, condition))?;
     client.start_container(id).await?;
-    let attached = Attached { tty: config.tty, stdin, stdout: true, stderr: true, detach_keys };
+    let attached = Attached { tty: config.tty, stdin, stdout: true, stderr: true, detach_keys, proxied: !config.tty };
     let copying = async {
         match stream::copy(stream, &attached).await? {
             Ended::Detached => Ok(0),

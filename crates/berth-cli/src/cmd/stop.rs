@@ -20,7 +20,7 @@ pub(crate) const COMMAND: Command = Command {
     ],
     args: Args::AtLeast(1),
     interspersed: true,
-    wants_daemon: false,
+    wants_daemon: true,
     run,
 };
 

@@ -14,7 +14,7 @@ pub(crate) const COMMAND: Command = Command {
     flags: &[],
     args: Args::AtLeast(1),
     interspersed: true,
-    wants_daemon: false,
+    wants_daemon: true,
     run,
 };
 

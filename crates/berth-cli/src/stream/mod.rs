@@ -25,6 +25,8 @@ pub(crate) struct Attached {
     pub(crate) stdout: bool,
     pub(crate) stderr: bool,
     pub(crate) detach_keys: Vec<u8>,
+    /// Signals are passed on by somebody else; otherwise one that ends us puts the terminal back first.
+    pub(crate) proxied: bool,
 }
 
 /// Why copying ended.
@@ -45,8 +47,13 @@ pub(crate) async fn copy(stream: Hijacked, attached: &Attached) -> Result<Ended,
     let mut typed = attached.stdin.then(input::read);
     let mut watch = (attached.tty && raw.is_some()).then(|| Watch::new(attached.detach_keys.clone()));
     let mut buffer = vec![0u8; 32 * 1024];
+    let ended = signals::ends_us();
+    tokio::pin!(ended);
     loop {
         tokio::select! {
+            number = &mut ended, if raw.is_some() && !attached.proxied => {
+                return Err(Failure::silent(128 + number as u8));
+            }
             read = from.read(&mut buffer) => match read {
                 Ok(0) => return Ok(Ended::Output),
                 Ok(n) => sink.write(&buffer[..n])?,

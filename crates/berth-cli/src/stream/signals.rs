@@ -58,6 +58,25 @@ pub(crate) async fn pass_on(caught: Option<Caught>, client: &Client, id: &str) {
     std::future::pending().await
 }
 
+/// Comes back with the number of a signal that ends us, where we pass none on: the terminal must be put back first.
+pub(crate) async fn ends_us() -> i32 {
+    let listen = |kind: SignalKind| signal(kind).ok();
+    let (mut hangup, mut interrupt, mut terminate) =
+        (listen(SignalKind::hangup()), listen(SignalKind::interrupt()), listen(SignalKind::terminate()));
+    tokio::select! {
+        () = next(&mut hangup) => 1,
+        () = next(&mut interrupt) => 2,
+        () = next(&mut terminate) => 15,
+    }
+}
+
+async fn next(signals: &mut Option<Signal>) {
+    match signals {
+        Some(signals) => _ = signals.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Fires when the terminal changes its size.
 pub(crate) fn window_changes() -> Option<Signal> {
     signal(SignalKind::window_change()).ok()
