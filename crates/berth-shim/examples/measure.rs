@@ -109,19 +109,17 @@ fn launches(directory: &Path, count: usize) {
 }
 
 fn output(directory: &Path, mebibytes: usize) {
-    let text = "yes 'the quick brown fox jumps over the lazy dog' | head -c";
-    for (name, source, log) in [
-        ("zeros, no log", "busybox head -c", LogDriver::None),
-        ("lines, no log", text, LogDriver::None),
-        ("lines, json-file", text, LogDriver::JsonFile),
+    let line = b"the quick brown fox jumps over the lazy dog, and it does so again\n";
+    std::fs::create_dir_all(directory.join("rootfs")).unwrap();
+    std::fs::write(directory.join("rootfs/text"), line.repeat((16 << 20) / line.len())).unwrap();
+    let zeros = format!("busybox dd if=/dev/zero bs=256k count={} 2>/dev/null", mebibytes * 4);
+    let text = format!("i=0; while [ $i -lt {} ]; do busybox cat text; i=$((i+1)); done", mebibytes / 16);
+    for (name, script, log) in [
+        ("zeros, no log", &zeros, LogDriver::None),
+        ("lines, no log", &text, LogDriver::None),
+        ("lines, json-file", &text, LogDriver::JsonFile),
     ] {
-        let tail = if source == text { "" } else { " /dev/zero" };
-        let script = format!(
-            "{} {}m{tail}",
-            source.replace("yes", "busybox yes").replace("| head", "| busybox head"),
-            mebibytes
-        );
-        let mut launch = request(directory, &["/bin/busybox", "sh", "-c", &script], log);
+        let mut launch = request(directory, &["/bin/busybox", "sh", "-c", script], log);
         launch.attach.push(Streams { stdin: false, stdout: true, stderr: true });
         let (mut ours, theirs) = UnixStream::pair().unwrap();
         let begin = Instant::now();

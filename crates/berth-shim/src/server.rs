@@ -92,9 +92,11 @@ fn first_request(channel: &mut Channel) -> Result<(u64, Request, Vec<OwnedFd>), 
             let Ok(ToShim { seq, fds, request }) = parsed else { return Err(ServerError::NotALaunch) };
             return Ok((seq, request, channel.take_descriptors(fds)?));
         }
-        channel.wait()?;
-        if channel.receive()? == Received::End {
-            return Err(ChannelError::Closed.into());
+        // It was sent before we were executed: usually there is nothing to wait for.
+        match channel.receive()? {
+            Received::Data => {}
+            Received::WouldBlock => channel.wait()?,
+            Received::End => return Err(ChannelError::Closed.into()),
         }
     }
 }
@@ -158,6 +160,7 @@ impl Server {
     fn serve(mut self) {
         // Who died before the signal descriptor was there is found by this first look.
         self.reap();
+        self.wind_up();
         while !self.is_over() {
             let timeout = self.timeout();
             let Ok(events) = self.poller.wait(timeout.and_then(|time| Timespec::try_from(time).ok())) else { return };

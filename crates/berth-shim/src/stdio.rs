@@ -86,8 +86,8 @@ impl Terminal {
 }
 
 fn non_blocking(fd: OwnedFd) -> Result<OwnedFd, Errno> {
-    let flags = rustix::fs::fcntl_getfl(&fd)?;
-    fcntl_setfl(&fd, flags | OFlags::NONBLOCK)?;
+    // The only status flag that pipes and ptys made here have.
+    fcntl_setfl(&fd, OFlags::NONBLOCK)?;
     Ok(fd)
 }
 
