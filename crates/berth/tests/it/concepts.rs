@@ -115,5 +115,5 @@ fn named_docker() {
     let output =
         std::process::Command::new(&link).args(["-H", host.address(), "run", "--nosuchflag", "x"]).output().unwrap();
     let text = String::from_utf8(output.stderr).unwrap();
-    assert!(text.contains("See 'docker run --help'"), "{text}");
+    assert!(text.contains("Run 'docker run --help'"), "{text}");
 }

@@ -119,7 +119,7 @@ fn a131_custom_keys(host: &Host) {
 
 fn a132_logs(host: &Host) {
     let (image, name) = (host.image(), host.name("logs"));
-    let script = "for i in 1 2 3; do echo out$i; done; echo err1 >&2; printf tail";
+    let script = "for i in 1 2 3; do echo out$i; done; echo err1 >&2; sleep 0.2; printf tail";
     host.run(&["run", "-d", "--name", &name, &image, "sh", "-c", script]);
     host.run(&["wait", &name]);
     let done = host.try_run(&["logs", &name]);

@@ -28,7 +28,7 @@ struct Peer<'a> {
 impl Peer<'_> {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.words[0]);
-        command.args(&self.words[1..]).args(args).env("DOCKER_CONFIG", "/nonexistent").stdin(Stdio::null());
+        command.args(&self.words[1..]).args(args).stdin(Stdio::null());
         command
     }
 
@@ -114,7 +114,7 @@ fn dockerd() {
     let log = fs::File::create(root.path().join("log")).unwrap();
     let daemon = Command::new("dockerd")
         .args(["-H", &address, "--data-root", &path("data"), "--exec-root", &path("run"), "--pidfile", &path("pid")])
-        .args(["--bridge", "none", "--iptables=false", "--config-file", "/dev/null"])
+        .args(["--bridge", "none", "--iptables=false"])
         .args(["--add-runtime", &format!("berth={}", runtime(root.path())), "--default-runtime", "berth"])
         .stdout(log.try_clone().unwrap())
         .stderr(log)
