@@ -93,10 +93,5 @@ pub(crate) fn remove_cgroup_parent(ground: &Ground) {
     if parent == "/" {
         return;
     }
-    if let Ok(cgroup) = Cgroup::open(&ground.hierarchy, &parent, Driver::default()) {
-        for (_, directory) in cgroup.directories() {
-            // rmdir refuses what is not empty: exactly what is wanted.
-            drop(fs::remove_dir(directory));
-        }
-    }
+    ground.hierarchy.prune(&parent);
 }

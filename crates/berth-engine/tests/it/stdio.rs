@@ -1,0 +1,154 @@
+//! Attach and logs.
+
+use std::time::Duration;
+
+use berth_engine::{LogOptions, OutputStream, WaitCondition};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::harness::{attach_all, drain, script, with_engine};
+
+pub(crate) const TESTS: &[(&str, fn())] = &[
+    ("stdio::attach_before_start", attach_before_start),
+    ("stdio::attach_while_it_runs_a130", attach_while_it_runs),
+    ("stdio::terminal_a102", terminal),
+    ("stdio::logs_a132", logs),
+    ("stdio::logs_follow_to_the_end", follow),
+    ("stdio::logs_of_much_output", much),
+];
+
+fn attach_before_start() {
+    with_engine(|engine| async move {
+        let containers = engine.containers();
+        let mut spec = script("cat; echo done");
+        (spec.stdio.open_stdin, spec.stdio.stdin_once) = (true, true);
+        let id = containers.create(None, spec).await.unwrap().id;
+        let mut attachment = containers.attach(id.as_str(), attach_all()).await.unwrap();
+        let exit = containers.wait(id.as_str(), WaitCondition::NextExit).await.unwrap();
+        containers.start(id.as_str()).await.unwrap();
+        let stream = attachment.stream.as_mut().unwrap();
+        stream.write_all(b"typed\n").await.unwrap();
+        stream.shutdown().await.unwrap();
+        assert_eq!(drain(attachment).await, "typed\ndone\n");
+        assert_eq!(exit.await.unwrap().code, 0);
+    });
+}
+
+fn attach_while_it_runs() {
+    with_engine(|engine| async move {
+        let containers = engine.containers();
+        let mut spec = script("while read line; do echo got $line; test $line = end && exit 4; done");
+        spec.stdio.open_stdin = true;
+        let id = containers.create(None, spec).await.unwrap().id;
+        containers.start(id.as_str()).await.unwrap();
+        for word in ["one", "end"] {
+            let mut attachment = containers.attach(id.as_str(), attach_all()).await.unwrap();
+            attachment.stream.as_mut().unwrap().write_all(format!("{word}\n").as_bytes()).await.unwrap();
+            if word == "end" {
+                assert_eq!(drain(attachment).await, "got end\n");
+                continue;
+            }
+            let mut frame = [0; 16];
+            attachment.stream.as_mut().unwrap().read_exact(&mut frame).await.unwrap();
+            assert_eq!(&frame[8..], b"got one\n");
+        }
+        let exit = containers.wait(id.as_str(), WaitCondition::NotRunning).await.unwrap().await.unwrap();
+        assert_eq!(exit.code, 4);
+    });
+}
+
+fn terminal() {
+    with_engine(|engine| async move {
+        let containers = engine.containers();
+        let mut spec = script("tty; stty size; echo $TERM; read x; stty size; exit 4");
+        spec.process.tty = true;
+        spec.stdio.open_stdin = true;
+        spec.console_size = (24, 80);
+        let id = containers.create(None, spec).await.unwrap().id;
+        let mut attachment = containers.attach(id.as_str(), attach_all()).await.unwrap();
+        assert!(attachment.tty && attachment.detach_keys.is_some());
+        containers.start(id.as_str()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        containers.resize(id.as_str(), 30, 100).await.unwrap();
+        attachment.stream.as_mut().unwrap().write_all(b"\n").await.unwrap();
+        let text = drain(attachment).await.replace('\r', "");
+        assert_eq!(text, "/dev/pts/0\n24 80\nxterm\n\n30 100\n");
+        let exit = containers.wait(id.as_str(), WaitCondition::NotRunning).await.unwrap().await.unwrap();
+        assert_eq!(exit.code, 4);
+    });
+}
+
+fn logs() {
+    with_engine(|engine| async move {
+        let containers = engine.containers();
+        let id = containers
+            .create(None, script("for i in 1 2 3 4; do echo out $i; echo err $i >&2; sleep 0.02; done"))
+            .await
+            .unwrap()
+            .id;
+        let exit = containers.wait(id.as_str(), WaitCondition::NextExit).await.unwrap();
+        containers.start(id.as_str()).await.unwrap();
+        exit.await.unwrap();
+        let read = |options: LogOptions| {
+            let (containers, id) = (containers.clone(), id.clone());
+            async move {
+                let mut stream = containers.logs(id.as_str(), options).await.unwrap();
+                let mut entries = Vec::new();
+                while let Some(entry) = stream.next().await {
+                    entries.push(entry.unwrap());
+                }
+                entries
+            }
+        };
+        let both = LogOptions { stdout: true, stderr: true, ..LogOptions::default() };
+        let all = read(both.clone()).await;
+        assert_eq!(all.len(), 8);
+        let errors = read(LogOptions { stdout: false, ..both.clone() }).await;
+        assert!(errors.len() == 4 && errors.iter().all(|e| e.stream == OutputStream::Stderr));
+        let tail = read(LogOptions { tail: Some(2), ..both.clone() }).await;
+        assert_eq!(tail, all[6..]);
+        assert!(all[0].time.ends_with('Z'), "{}", all[0].time);
+        let middle = all[4].time.parse().unwrap();
+        assert_eq!(read(LogOptions { since: Some(middle), ..both.clone() }).await, all[4..]);
+        assert_eq!(read(LogOptions { until: Some(middle), ..both.clone() }).await, all[..5]);
+        let none = containers.logs(id.as_str(), LogOptions::default()).await.unwrap_err();
+        assert_eq!(none.to_string(), "Bad parameters: you must choose at least one stream");
+    });
+}
+
+fn follow() {
+    with_engine(|engine| async move {
+        let containers = engine.containers();
+        let id = containers
+            .create(None, script("for i in $(seq 1 20); do echo $i; sleep 0.03; done; exit 2"))
+            .await
+            .unwrap()
+            .id;
+        containers.start(id.as_str()).await.unwrap();
+        let options = LogOptions { stdout: true, follow: true, ..LogOptions::default() };
+        let mut stream = containers.logs(id.as_str(), options).await.unwrap();
+        let mut seen = Vec::new();
+        while let Some(entry) = stream.next().await {
+            seen.push(entry.unwrap().text.trim().parse::<u32>().unwrap());
+        }
+        assert_eq!(seen, (1..=20).collect::<Vec<_>>());
+        assert_eq!(containers.inspect(id.as_str()).unwrap().exit_code(), 2);
+    });
+}
+
+fn much() {
+    with_engine(|engine| async move {
+        let containers = engine.containers();
+        let mut spec = script("seq 1 30000");
+        spec.log.options.insert("max-size".into(), "500k".into());
+        spec.log.options.insert("max-file".into(), "20".into());
+        let id = containers.create(None, spec).await.unwrap().id;
+        containers.start(id.as_str()).await.unwrap();
+        let options = LogOptions { stdout: true, follow: true, ..LogOptions::default() };
+        let mut stream = containers.logs(id.as_str(), options).await.unwrap();
+        for expected in 1..=30_000 {
+            let entry = stream.next().await.unwrap().unwrap();
+            assert_eq!(entry.text, format!("{expected}\n"));
+        }
+        assert!(stream.next().await.is_none());
+    });
+}
