@@ -119,8 +119,7 @@ impl Shared {
     }
 
     /// Tells those who wait for an exit, or (at the very end) everybody.
-    pub(crate) fn tell_waiters(&self, removed: bool) {
-        let exit = Exit::of(&self.view());
+    pub(crate) fn tell_waiters(&self, exit: &Exit, removed: bool) {
         let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
         let told = |condition: &WaitCondition| removed || *condition != WaitCondition::Removed;
         let (now, later) = std::mem::take(&mut *waiters).into_iter().partition(|(condition, _)| told(condition));

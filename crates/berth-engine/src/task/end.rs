@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{Fate, Task};
+use crate::containers::Exit;
 use crate::ground::exit_record;
 use crate::record::ContainerRecord;
 use crate::shared::Reply;
@@ -73,7 +74,7 @@ impl Task {
         }
         let lasted = self.state.exit().map_or(0, |e| e.finished_at.duration_since(e.started_at).as_secs());
         self.publish("die", &[("exitCode", code.to_string()), ("execDuration", lasted.to_string())]);
-        self.shared.tell_waiters(false);
+        self.shared.tell_waiters(&Exit::of(&self.view()), false);
     }
 
     fn release_network(&mut self) -> Option<tokio::task::JoinHandle<()>> {
@@ -141,7 +142,7 @@ impl Task {
 
     /// Record first, files after: what no record speaks of is garbage and swept.
     pub(super) async fn finish_removal(&mut self, durability: Durability) -> Fate {
-        let before = self.state.clone();
+        let (before, exit) = (self.state.clone(), Exit::of(&self.view()));
         self.change(Change::Remove);
         self.show();
         if let Err(error) = self.forget(durability).await {
@@ -158,7 +159,7 @@ impl Task {
         self.ground.index_mut().remove(&self.id, &name);
         self.ground.sessions.forget(&self.id);
         self.publish("destroy", &[]);
-        self.shared.tell_waiters(true);
+        self.shared.tell_waiters(&exit, true);
         for reply in std::mem::take(&mut self.removal) {
             drop(reply.send(Ok(())));
         }

@@ -19,7 +19,7 @@ fn defaults() {
         let probe = script(
             "echo $$; hostname; id -u; ls /sys/class/net; grep CapEff /proc/self/status; grep Seccomp: /proc/self/status; \
              touch /sys/x 2>/dev/null || echo ro-sys; wc -c </proc/keys; ls /sys/firmware | wc -l; \
-             grep ' /dev/shm ' /proc/mounts; touch /proc/sys/kernel/hostname 2>/dev/null; echo x >/proc/sysrq-trigger; \
+             grep ' /dev/shm ' /proc/mounts; echo x >/proc/sys/kernel/domainname; \
              test -e /.dockerenv && echo mark; pwd; echo $PATH $HOME",
         );
         let output = run(&engine.containers(), probe).await;
