@@ -62,6 +62,8 @@ pub enum Error {
         url: String,
         /// The deepest cause.
         reason: String,
+        /// It looks as if the other scheme were spoken there.
+        wrong_scheme: bool,
     },
     /// The answer cannot be what was asked for.
     #[error("{0}")]

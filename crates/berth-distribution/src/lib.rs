@@ -1,15 +1,22 @@
 //! The OCI distribution protocol, as a client.
 //!
 //! [`Client`] makes a [`Repository`] of a reference and credentials; that fetches manifests, blobs and tags. It owns
-//! the choice of scheme and mirror, authentication, retries and redirects; it does not know where bytes go, and
-//! checks no blob's digest: who writes it does.
+//! the choice of scheme and mirror ([`Config`]), authentication, redirects, retries, and the resumption of a broken
+//! transfer. It does not know where bytes go, and checks no blob's digest: whoever writes it does.
+//!
+//! OCI distribution specification 1.1; Docker Registry token authentication.
 
+mod auth;
+mod blob;
 mod client;
 mod credentials;
+mod endpoint;
 mod error;
 mod repository;
+mod request;
 
+pub use blob::{Blob, Piece};
 pub use client::{Client, Config};
 pub use credentials::Credentials;
 pub use error::{Error, ErrorKind};
-pub use repository::{Blob, Fetched, Piece, Repository};
+pub use repository::{Fetched, Repository};

@@ -11,9 +11,12 @@ use berth_state::{Durability, Transaction};
 use crate::delete::{self, DeleteOptions, Deleted};
 use crate::layers::Layers;
 use crate::pull::{self, Transfers};
-use crate::record::{HoldRecord, ImageRecord, LayerRecord, hold_key};
+use crate::record::{HoldRecord, ImageRecord, LayerRecord, NameRecord, hold_key};
 use crate::resolve::{parse_key, resolve};
 use crate::{Error, Image, PullEvent, Result};
+
+/// What OCI layouts call an entry's name.
+const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
 /// How images are pulled.
 #[derive(Debug, Clone)]
@@ -141,9 +144,10 @@ impl ImageStore {
     /// # Errors
     /// When the records cannot be read.
     pub fn list(&self) -> Result<Vec<Image>> {
-        let (records, names) = self.inner.state.read(|reader| {
-            Ok::<_, Error>((reader.list::<ImageRecord>()?, reader.list::<crate::record::NameRecord>()?))
-        })?;
+        let (records, names) = self
+            .inner
+            .state
+            .read(|reader| Ok::<_, Error>((reader.list::<ImageRecord>()?, reader.list::<NameRecord>()?)))?;
         let mut by_image: HashMap<ImageId, Vec<Reference>> = HashMap::new();
         for (key, name) in names {
             by_image.entry(name.image).or_default().push(parse_key(&key)?);
@@ -174,6 +178,7 @@ impl ImageStore {
         }
         inner.layers.discard(&outcome.layers);
         drop(leases);
+        inner.write_index();
         tracing::debug!(image = %outcome.image, layers = outcome.layers.len(), "image deleted");
         Ok(outcome.lines)
     }
@@ -262,6 +267,23 @@ impl Inner {
         }
         drop(leases);
         Lease { inner: self.clone(), layers, blobs }
+    }
+
+    /// Tells other tools what the blob store has. Never read back by us: a failure costs nobody anything here.
+    pub(crate) fn write_index(&self) {
+        let written = self.state.read(|reader| {
+            let mut entries = Vec::new();
+            for (key, name) in reader.list::<NameRecord>()? {
+                let Some(image) = reader.get::<ImageRecord>(name.image.as_str())? else { continue };
+                let mut entry = image.index.unwrap_or(image.manifest);
+                entry.annotations.get_or_insert_default().insert(REF_NAME.to_owned(), key);
+                entries.push(entry);
+            }
+            self.content.write_index(&entries).map_err(Error::from)
+        });
+        if let Err(error) = written {
+            tracing::warn!(%error, "index.json of the blob store could not be written");
+        }
     }
 
     /// Removes what no record knows, and layers that no image came to need within a day.

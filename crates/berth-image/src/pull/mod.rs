@@ -280,5 +280,6 @@ async fn record(
             Ok(fresh)
         })
         .await?;
+    inner.write_index();
     Ok(Pulled { id, digest, fresh })
 }

@@ -91,14 +91,21 @@ impl Source for Registry {
     fn manifest<'a>(&'a self, object: &'a str) -> Future_<'a, Fetched> {
         Box::pin(async {
             let manifest = self.repository.manifest(object).await.map_err(|e| self.translate(e))?;
-            Ok(Fetched { bytes: manifest.bytes.into(), media_type: manifest.media_type })
+            Ok(Fetched { bytes: manifest.bytes, media_type: manifest.media_type })
         })
     }
 
     fn blob<'a>(&'a self, descriptor: &'a Descriptor) -> Future_<'a, Box<dyn Blob>> {
         Box::pin(async {
             let blob = self.repository.blob(&descriptor.digest, descriptor.size).await;
-            let blob = blob.map_err(|e| self.translate(e))?;
+            let blob = blob.map_err(|e| match e.kind() {
+                berth_distribution::ErrorKind::Verification => Error::LayerVerification(descriptor.digest.clone()),
+                // The manifest was there: it is the blob that is missing, not the image.
+                berth_distribution::ErrorKind::ManifestUnknown => {
+                    Error::Registry(format!("fetching {}: {}", descriptor.digest, crate::error::chain(&e)))
+                }
+                _ => self.translate(e),
+            })?;
             Ok(Box::new(RegistryBlob { blob, digest: descriptor.digest.clone() }) as Box<dyn Blob>)
         })
     }

@@ -1,5 +1,10 @@
-//! Images on a real file system, from archives in memory and from a real registry.
+//! Images on a real file system, from archives in memory, from a real registry, and from hostile ones.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod embedded;
 mod fixture;
+mod hostile;
+mod mock;
+mod mocked;
+mod registry;
+mod tar_trip;
