@@ -28,7 +28,7 @@ impl Done {
         Self {
             code: output.status.code().unwrap_or(-1),
             out: String::from_utf8_lossy(&output.stdout).into_owned(),
-            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+            err: plain(&String::from_utf8_lossy(&output.stderr)),
         }
     }
 
@@ -45,6 +45,11 @@ impl Done {
         assert_ne!(self.code, 0, "{self:?}");
         self.err
     }
+}
+
+/// What was said, without the quoting that runc's log adds.
+fn plain(said: &str) -> String {
+    said.replace("\\\"", "\"")
 }
 
 /// Whether the runtime under test is ours: sentences and refusals are only promised by us.
@@ -111,7 +116,7 @@ impl Bundle {
             .stderr(fs::File::create(&log).unwrap())
             .status()
             .unwrap();
-        Done { code: status.code().unwrap(), out: String::new(), err: fs::read_to_string(log).unwrap() }
+        Done { code: status.code().unwrap(), out: String::new(), err: plain(&fs::read_to_string(log).unwrap()) }
     }
 
     /// What a created container has written.

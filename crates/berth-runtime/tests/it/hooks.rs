@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, ours};
 use crate::lifecycle::until;
 
 /// A hook that appends its name and the state it is told to `log`.
@@ -14,6 +14,10 @@ fn hook(name: &str, log: &str) -> Value {
 
 #[test]
 fn all_six_run_in_order_with_the_state() {
+    if !ours() {
+        eprintln!("skipped: runc 1.1 runs poststart hooks at creation");
+        return;
+    }
     let mut bundle = Bundle::new("exec sleep 1000");
     let log = bundle.directory.join("log").display().to_string();
     bundle.config["annotations"] = json!({ "a": "b" });

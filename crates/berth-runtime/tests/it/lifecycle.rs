@@ -1,6 +1,7 @@
 //! From `create` to `delete`.
 
 use std::fs;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -108,7 +109,11 @@ fn the_pid_file_names_the_init() {
     let bundle = Bundle::new("exec sleep 1000");
     bundle.write();
     let (path, file) = (bundle.directory.to_str().unwrap(), bundle.directory.join("pid"));
-    bundle.command(&["run", "-d", "--pid-file", file.to_str().unwrap(), "-b", path, &bundle.id]).ok();
+    let words = ["run", "-d", "--pid-file", file.to_str().unwrap(), "-b", path, &bundle.id];
+    // The container keeps what it inherits: a pipe of ours would never end.
+    let mut run = bundle.prepared(&words);
+    run.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    assert!(run.status().unwrap().success());
     let pid: i64 = fs::read_to_string(file).unwrap().trim().parse().unwrap();
     assert_eq!(bundle.state()["pid"], pid);
 }

@@ -154,7 +154,7 @@ fn cgroups_are_mounted_with_and_without_a_namespace() {
         let done = bundle.run();
         assert!(done.out.contains("pids.max\n"), "{done:?}");
         assert!(done.err.contains("Read-only file system") || done.err.contains("No such file"), "{done:?}");
-        assert!(options(&done.out, "/sys/fs/cgroup").contains(&"ro"));
+        assert!(!ours() || options(&done.out, "/sys/fs/cgroup").contains(&"ro"));
     }
 }
 
@@ -180,7 +180,7 @@ fn masked_and_read_only_paths() {
     bundle.config["linux"]["maskedPaths"] = json!(["/proc/timer_list", "/sys/kernel", "/secret", "/no/such"]);
     let done = bundle.run();
     assert_eq!(done.out, "0\n0\n");
-    assert!(done.err.contains("/secret/x: No such file"), "{done:?}");
+    assert!(done.err.contains("'/secret/x': No such file"), "{done:?}");
     assert!(done.err.contains("Read-only file system"), "{done:?}");
 }
 
