@@ -16,12 +16,8 @@ impl Tmux {
     fn start(command: &Command) -> Self {
         let tmux = Self { socket: tempfile::tempdir().unwrap() };
         let mut words = vec!["env".to_owned()];
-        for (name, value) in command.get_envs() {
-            match value {
-                Some(value) => words.push(format!("{}={}", name.to_str().unwrap(), value.to_str().unwrap())),
-                None => words.extend(["-u".to_owned(), name.to_str().unwrap().to_owned()]),
-            }
-        }
+        let set = command.get_envs().filter_map(|(name, value)| Some((name.to_str()?, value?.to_str()?)));
+        words.extend(set.map(|(name, value)| format!("{name}={value}")));
         words.push(command.get_program().to_str().unwrap().to_owned());
         words.extend(command.get_args().map(|word| word.to_str().unwrap().to_owned()));
         let line = format!("{}; echo \"ended with $?\"; sleep 60", words.join(" "));
@@ -63,7 +59,9 @@ fn bash_on_a_terminal(host: &Host) {
     let mut command = host.command();
     let tmux = Tmux::start(command.args(["run", "-it", "--rm", &image, "bash"]));
     tmux.shows("root@");
-    tmux.type_in("sleep 100");
+    tmux.type_in("echo $((40+2)); sleep 100");
+    tmux.shows("42");
+    std::thread::sleep(Duration::from_millis(300));
     tmux.press("C-z");
     tmux.shows("Stopped");
     tmux.type_in("bg; jobs; kill %1");

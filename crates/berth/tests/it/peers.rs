@@ -90,7 +90,9 @@ fn podman() {
         path("run"),
     ]);
     words.extend(["--runtime".to_owned(), runtime(root.path())]);
-    let peer = Peer { words, run: &["--network", "none"] };
+    // Its own default is more than root may raise them to where CAP_SYS_RESOURCE is missing.
+    let run = ["--network", "none", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"];
+    let peer = Peer { words, run: &run };
     let image = registry::reference("busybox");
     peer.tell(&["pull", "-q", "--tls-verify=false", &image]);
     peer.exercise(&image);
