@@ -93,6 +93,8 @@ impl<'de> de::Deserializer<'de> for Lenient {
         match self.0 {
             Value::Null => visitor.visit_map(Entries::new(Map::new(), fields)),
             Value::Object(map) => visitor.visit_map(Entries::new(map, fields)),
+            // serde would take a list for the fields in order.
+            Value::Array(_) => Err(de::Error::invalid_type(de::Unexpected::Seq, &visitor)),
             other => other.deserialize_struct(name, fields, visitor),
         }
     }

@@ -26,6 +26,7 @@ mod steps;
 mod wire;
 
 use std::ffi::OsString;
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -61,7 +62,12 @@ fn start(args: &[String]) -> anyhow::Result<()> {
         println!("configuration OK");
         return Ok(());
     }
-    tracing_subscriber::fmt().with_max_level(options.log_level).with_writer(std::io::stderr).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_max_level(options.log_level)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
     run(options)
 }
 

@@ -91,7 +91,7 @@ pub(crate) fn sign(answer: &mut Answer) {
     }
 }
 
-/// Names in HTTP/1's spelling are case-insensitive; hyper writes them in lower case.
+/// In lower case, as hyper wants them; they are written as `Api-Version`, which is what scripts look for.
 pub(crate) const SIGNATURE: &[(&str, &str)] =
     &[("api-version", MAX_VERSION), ("docker-experimental", "false"), ("ostype", "linux"), ("server", SERVER)];
 

@@ -36,7 +36,7 @@ where
         })
     });
     let io = TokioIo::new(Patient { stream, busy: busy.clone() });
-    let mut connection = http1::Builder::new().serve_connection(io, service);
+    let mut connection = http1::Builder::new().title_case_headers(true).serve_connection(io, service);
     let taken = std::future::poll_fn(|cx| {
         let polled = Pin::new(&mut connection).poll(cx);
         match slot.take() {

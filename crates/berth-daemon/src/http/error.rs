@@ -29,9 +29,9 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, message)
     }
 
-    /// 501: `what` completes "berth does not … yet".
-    pub(crate) fn not_yet(what: impl AsRef<str>) -> Self {
-        Self::new(StatusCode::NOT_IMPLEMENTED, format!("berth does not {} yet", what.as_ref()))
+    /// 501: `what` completes "berth does not … yet"; `asked` is how it was asked for.
+    pub(crate) fn not_yet(what: &str, asked: &str) -> Self {
+        Self::new(StatusCode::NOT_IMPLEMENTED, format!("berth does not {what} yet ({asked})"))
     }
 
     /// 500.

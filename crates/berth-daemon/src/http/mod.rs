@@ -12,3 +12,5 @@ pub(crate) mod query;
 pub(crate) mod request;
 pub(crate) mod stream;
 pub(crate) mod takeover;
+#[cfg(test)]
+mod tests;

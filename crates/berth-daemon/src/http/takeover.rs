@@ -67,13 +67,19 @@ pub(crate) fn head(request: &HeaderMap, version: ApiVersion, tty: bool) -> Vec<u
         false => "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n".to_owned(),
     };
     for (name, value) in SIGNATURE {
-        head.push_str(name);
+        head.push_str(&title_case(name));
         head.push_str(": ");
         head.push_str(value);
         head.push_str("\r\n");
     }
     head.push_str("\r\n");
     head.into_bytes()
+}
+
+/// `api-version` as `Api-Version`.
+fn title_case(name: &str) -> String {
+    let word = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
+    name.split('-').map(word).collect::<Vec<_>>().join("-")
 }
 
 /// How a taken-over connection ended.

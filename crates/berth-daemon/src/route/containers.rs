@@ -109,7 +109,7 @@ pub(crate) async fn inspect(call: Call) -> Result<Answer, ApiError> {
 /// `POST /containers/{name}/start`
 pub(crate) async fn start(mut call: Call) -> Result<Answer, ApiError> {
     if !call.query.text("checkpoint").is_empty() {
-        return Err(ApiError::not_yet("start containers from checkpoints (--checkpoint)"));
+        return Err(ApiError::not_yet("start containers from checkpoints", "--checkpoint"));
     }
     // An empty object is what some clients send for nothing.
     if call.bytes().await?.len() > 2 && call.version >= ApiVersion::new(1, 24) {
@@ -173,7 +173,7 @@ pub(crate) async fn unpause(call: Call) -> Result<Answer, ApiError> {
 /// `DELETE /containers/{name}`
 pub(crate) async fn remove(call: Call) -> Result<Answer, ApiError> {
     if call.query.flag("link") {
-        return Err(ApiError::not_yet("link containers (--link)"));
+        return Err(ApiError::not_yet("link containers", "--link"));
     }
     let options = RemoveOptions { force: call.query.flag("force"), volumes: call.query.flag("v") };
     call.daemon.engine.containers().remove(call.name(), options).await?;

@@ -63,7 +63,7 @@ pub(crate) fn respond(daemon: Arc<Daemon>, request: Request<Incoming>, slot: Slo
         let mut answer = match dispatch(daemon, request, slot).await {
             Ok(answer) => answer,
             Err(error) => {
-                if error.status.is_server_error() && error.status != StatusCode::NOT_IMPLEMENTED {
+                if error.status == StatusCode::INTERNAL_SERVER_ERROR {
                     tracing::error!(%method, path, status = error.status.as_u16(), "{error}");
                 } else {
                     tracing::debug!(%method, path, status = error.status.as_u16(), "{error}");
@@ -88,7 +88,7 @@ async fn dispatch(daemon: Arc<Daemon>, request: Request<Incoming>, slot: Slot) -
             let query = Query::parse(head.uri.query().unwrap_or(""));
             handler(Call { daemon, version, names, query, headers: head.headers, body, slot }).await
         }
-        Action::NotYet(what) => Err(ApiError::not_yet(format!("{what} ({} {})", operation.method, operation.pattern))),
+        Action::NotYet(what) => Err(ApiError::not_yet(what, &format!("{} {}", operation.method, operation.pattern))),
         Action::Swarm => Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, NO_SWARM)),
     }
 }
@@ -169,6 +169,21 @@ mod tests {
             [("GET", "/nosuchpath"), ("PATCH", "/containers/json"), ("GET", "/containers/"), ("GET", "/")]
         {
             assert_eq!(found(method, path), None, "{path}");
+        }
+    }
+
+    /// Every operation that the API documents has a row.
+    #[test]
+    fn the_table_is_complete() {
+        for line in include_str!("../../tests/data/operations-1.51.txt").lines() {
+            let (method, pattern) = line.split_once(' ').unwrap();
+            let path: String = pattern
+                .split('/')
+                .map(|part| part.replace('{', "some-").replace('}', ""))
+                .collect::<Vec<_>>()
+                .join("/");
+            let (found, _) = found(method, &path).unwrap_or_else(|| panic!("{line} has no row"));
+            assert_eq!(found.matches('/').count(), pattern.matches('/').count(), "{line} goes to {found}");
         }
     }
 

@@ -42,7 +42,7 @@ impl Drop for Task {
 /// `POST /images/create`
 pub(crate) async fn create(call: Call) -> Result<Answer, ApiError> {
     if !call.query.text("fromSrc").is_empty() {
-        return Err(ApiError::not_yet("save, load or import images (POST /images/create?fromSrc)"));
+        return Err(ApiError::not_yet("save, load or import images", "POST /images/create?fromSrc"));
     }
     let wanted = Wanted::parse(&call)?;
     let (sender, mut messages) = unbounded_channel();

@@ -3,6 +3,8 @@
 //! Each file is named after the version that brought a change and takes a newer answer back to what clients below it
 //! were promised (or a request up from what they send). Steps are pure, and are applied newest first.
 
+#[cfg(test)]
+mod tests;
 mod v1_25;
 mod v1_42;
 mod v1_44;

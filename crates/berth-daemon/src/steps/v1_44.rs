@@ -10,7 +10,8 @@ pub(super) fn answer(object: Object, map: &mut Map<String, Value>) {
     match object {
         Object::Image => {
             virtual_size(map);
-            let empty = serde_json::to_value(berth_api::ContainerConfig::default()).unwrap_or_default();
+            let mut empty = serde_json::to_value(berth_api::ContainerConfig::default()).unwrap_or_default();
+            empty["OnBuild"] = Value::Null;
             map.insert("ContainerConfig".to_owned(), empty);
         }
         Object::Images => virtual_size(map),

@@ -13,4 +13,6 @@ pub(crate) mod network;
 pub(crate) mod refused;
 pub(crate) mod security;
 pub(crate) mod summary;
+#[cfg(test)]
+mod tests;
 pub(crate) mod time;

@@ -52,13 +52,12 @@ fn bind(text: &str) -> Result<MountSpec, ApiError> {
 }
 
 fn no_volumes(text: &str, target: &str) -> ApiError {
-    ApiError::not_yet(format!("have volumes (-v {text}, HostConfig.Binds: {target})"))
+    ApiError::not_yet("have volumes", &format!("-v {text}, HostConfig.Binds: {target}"))
 }
 
 /// A source that is no path is a volume's name, if it can be one.
 fn named(source: &str, text: &str) -> ApiError {
-    let good = source.len() > 1
-        && source.starts_with(|c: char| c.is_ascii_alphanumeric())
+    let good = source.starts_with(|c: char| c.is_ascii_alphanumeric())
         && source.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
     match good {
         true => no_volumes(text, source),
@@ -166,7 +165,8 @@ fn tmpfs(target: &str, options: &str) -> Result<MountSpec, ApiError> {
         target: target.to_owned(),
         kind: MountKind::Tmpfs { size: 0, mode: 0, options: options.to_owned() },
         readonly: options.split(',').any(|option| option == "ro"),
-        bind_text: None,
+        // Tells it from `--mount type=tmpfs`, which inspect shows elsewhere.
+        bind_text: Some(format!("{target}:{options}")),
     })
 }
 

@@ -110,7 +110,7 @@ pub(crate) fn check(request: &CreateRequest) -> Result<(), ApiError> {
         }
     });
     match asked {
-        Some(refused) => Err(ApiError::not_yet(format!("{} ({})", refused.what, refused.named()))),
+        Some(refused) => Err(ApiError::not_yet(refused.what, &refused.named())),
         None => Ok(()),
     }
 }

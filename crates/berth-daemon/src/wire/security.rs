@@ -85,7 +85,7 @@ pub(crate) fn apply(options: &[String], isolation: &mut IsolationSpec) -> Result
             }
             "writable-cgroups" => {
                 if flag(value, option)? {
-                    return Err(ApiError::not_yet("make cgroups writable (--security-opt writable-cgroups)"));
+                    return Err(ApiError::not_yet("make cgroups writable", "--security-opt writable-cgroups"));
                 }
             }
             _ => return Err(ApiError::invalid(format!("invalid --security-opt 2: \"{option}\""))),
