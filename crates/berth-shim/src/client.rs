@@ -86,7 +86,32 @@ pub fn spawn(
     launch: Launch,
     descriptors: LaunchDescriptors,
 ) -> Result<(Connection, Launched), ClientError> {
-    let (mut connection, seq) = start(program, launch, descriptors)?;
+    let (connection, seq) = start(program, launch, descriptors)?;
+    launched(connection, seq)
+}
+
+/// Starts a shim that has nothing to launch yet, so that [`launch_in`] need not wait for a program to be executed.
+/// It ends when the connection is dropped; reap it then ([`Connection::reap`]).
+pub fn prepare(program: BorrowedFd<'_>, id: &str) -> Result<Connection, ClientError> {
+    let (mut connection, theirs) = pair(id)?;
+    connection.child = Some(execute(program, id, theirs)?);
+    Ok(connection)
+}
+
+/// As [`spawn`], in a shim that [`prepare`] started.
+pub fn launch_in(
+    mut connection: Connection,
+    launch: Launch,
+    descriptors: LaunchDescriptors,
+) -> Result<(Connection, Launched), ClientError> {
+    let seq = connection.send(Request::Launch(Box::new(launch)), descriptors.in_order())?;
+    while !connection.flush()? {
+        connection.channel.wait()?;
+    }
+    launched(connection, seq)
+}
+
+fn launched(mut connection: Connection, seq: u64) -> Result<(Connection, Launched), ClientError> {
     match connection.response_to(seq) {
         Ok(Response::Launched { pid, started_at }) => Ok((connection, Launched { pid, started_at })),
         Ok(Response::LaunchFailed(failure)) => {
@@ -105,27 +130,33 @@ pub fn start(
     descriptors: LaunchDescriptors,
 ) -> Result<(Connection, u64), ClientError> {
     let id = launch.id.clone();
-    let failed = |source| ClientError::Start { id: id.clone(), source };
-    let (ours, theirs) = UnixStream::pair().map_err(failed)?;
-    let mut connection = Connection::over(ours.into());
+    let (mut connection, theirs) = pair(&id)?;
     // Queued before the program starts: it finds its request waiting.
     let seq = connection.send(Request::Launch(Box::new(launch)), descriptors.in_order())?;
     connection.flush()?;
-    let child = Command::new(format!("/proc/self/fd/{}", program.as_raw_fd()))
-        .arg0("berth")
-        .args(["shim", &id])
-        .env_clear()
-        .current_dir("/")
-        .stdin(Stdio::from(OwnedFd::from(theirs)))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(failed)?;
-    connection.child = Some(child);
+    connection.child = Some(execute(program, &id, theirs)?);
     while !connection.flush()? {
         connection.channel.wait()?;
     }
     Ok((connection, seq))
+}
+
+fn pair(id: &str) -> Result<(Connection, UnixStream), ClientError> {
+    let (ours, theirs) = UnixStream::pair().map_err(|source| ClientError::Start { id: id.to_owned(), source })?;
+    Ok((Connection::over(ours.into()), theirs))
+}
+
+fn execute(program: BorrowedFd<'_>, id: &str, socket: UnixStream) -> Result<Child, ClientError> {
+    Command::new(format!("/proc/self/fd/{}", program.as_raw_fd()))
+        .arg0("berth")
+        .args(["shim", id])
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::from(OwnedFd::from(socket)))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|source| ClientError::Start { id: id.to_owned(), source })
 }
 
 impl LaunchDescriptors {
@@ -235,6 +266,16 @@ impl Connection {
     /// Waits for the shim's process if we started it: the zombie's end. Call it when the connection is closed.
     pub fn reap(&mut self) {
         if let Some(mut child) = self.child.take() {
+            // Already reaped by somebody else is as good.
+            let _ = child.wait();
+        }
+    }
+
+    /// Closes the connection and, where this side started the shim, waits for its end: for one that launched nothing.
+    pub fn dismiss(mut self) {
+        let child = self.child.take();
+        drop(self);
+        if let Some(mut child) = child {
             // Already reaped by somebody else is as good.
             let _ = child.wait();
         }

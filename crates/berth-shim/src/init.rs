@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
+use berth_sys::clone::{Birth, clone_process};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, WaitOptions, kill_process, wait};
 use rustix::termios::tcsetpgrp;
@@ -30,14 +31,25 @@ pub fn init_main(args: Vec<OsString>) -> ExitCode {
         eprintln!("docker-init: cannot take signals");
         return ExitCode::FAILURE;
     };
-    // A group of its own, so that the terminal's job control is the child's.
-    match Command::new(&program).args(command).process_group(0).spawn() {
-        Ok(child) => serve(child.id().cast_signed(), &signals),
+    let arguments: Vec<OsString> = command.collect();
+    match clone_process(&Birth::default(), || become_command(&program, &arguments)) {
+        Ok((pid, _)) => serve(pid.0, &signals),
         Err(error) => {
-            eprintln!("docker-init: cannot run {}: {error}", program.display());
-            ExitCode::from(if error.kind() == ErrorKind::NotFound { 127 } else { 126 })
+            eprintln!("docker-init: cannot start a process: {error}");
+            ExitCode::FAILURE
         }
     }
+}
+
+/// Returns only when it failed.
+fn become_command(program: &OsString, arguments: &[OsString]) -> i32 {
+    // What we took, the command gets as if we had not been there.
+    berth_sys::signal::reset();
+    // A group of its own, so that the terminal's job control is the child's.
+    let _ = rustix::process::setpgid(None, None);
+    let error = Command::new(program).args(arguments).exec();
+    eprintln!("docker-init: cannot run {}: {error}", program.display());
+    if error.kind() == ErrorKind::NotFound { 127 } else { 126 }
 }
 
 fn serve(child: i32, signals: &OwnedFd) -> ExitCode {

@@ -110,7 +110,7 @@ impl Stage {
             bundle: directory.path().to_path_buf(),
             root: Root::Path(at("rootfs")),
             network: false,
-            cgroup: Some(CgroupPlan { path: format!("/berth-shim-test/{id}"), hierarchy: None }),
+            cgroup: Some(CgroupPlan { path: format!("/{id}"), hierarchy: None }),
             seccomp: None,
             log: LogPlan { driver: LogDriver::JsonFile, path: at("log"), max_size: Some(0), ..LogPlan::default() },
             exit_record: at("exit"),
@@ -214,13 +214,12 @@ pub(crate) fn next_event(connection: &mut Connection) -> Event {
 
 /// No cgroup and no mount bears the container's name.
 pub(crate) fn no_trace_of(id: &str) {
-    for hierarchy in std::fs::read_dir("/sys/fs/cgroup").unwrap().flatten() {
-        let group = hierarchy.path().join("berth-shim-test");
+    let mut groups: Vec<PathBuf> =
+        std::fs::read_dir("/sys/fs/cgroup").unwrap().flatten().map(|hierarchy| hierarchy.path()).collect();
+    groups.push("/sys/fs/cgroup".into());
+    for group in groups {
         assert!(!group.join(id).exists(), "{}", group.display());
-        // Whichever test is last takes the parent along.
-        let _ = std::fs::remove_dir(group);
     }
-    let _ = std::fs::remove_dir("/sys/fs/cgroup/berth-shim-test");
     assert!(!std::fs::read_to_string("/proc/self/mountinfo").unwrap().contains(id));
 }
 
