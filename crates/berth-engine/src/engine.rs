@@ -216,7 +216,7 @@ fn recover(
             let before = Box::new(record.phase.clone());
             record.phase = Phase::Running { since: Timestamp::now(), before };
         }
-        return Seed { id, record, shim: Some(connection) };
+        return Seed { id, record, shim: Some(connection), expect_start: false };
     }
     if should_run {
         let directory = ground.paths(&id).directory;
@@ -231,7 +231,7 @@ fn recover(
         }
         changed.push((id.to_string(), record.clone()));
     }
-    Seed { id, record, shim: None }
+    Seed { id, record, shim: None, expect_start: false }
 }
 
 /// What nobody waits for.

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
+
 use crate::id::{ContainerId, ExecId};
 use crate::spec::ExecSpec;
 use crate::view::ExecView;
@@ -19,6 +21,8 @@ pub(crate) struct Session {
     pub(crate) container: ContainerId,
     pub(crate) spec: ExecSpec,
     phase: Mutex<Phase>,
+    /// Its exit code, once there is one.
+    code: watch::Sender<Option<i32>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +35,13 @@ enum Phase {
 
 impl Session {
     pub(crate) fn new(container: ContainerId, spec: ExecSpec) -> Self {
-        Self { id: ExecId::random(), container, spec, phase: Mutex::new(Phase::Created) }
+        Self {
+            id: ExecId::random(),
+            container,
+            spec,
+            phase: Mutex::new(Phase::Created),
+            code: watch::Sender::new(None),
+        }
     }
 
     fn phase(&self) -> std::sync::MutexGuard<'_, Phase> {
@@ -69,7 +79,15 @@ impl Session {
             Phase::Ended { .. } => return false,
         };
         *phase = Phase::Ended { pid, code, at: Instant::now() };
+        self.code.send_replace(Some(code));
         true
+    }
+
+    /// Waits until it has ended.
+    pub(crate) async fn code(&self) -> i32 {
+        let mut watch = self.code.subscribe();
+        // The sender is our own: it cannot be gone.
+        watch.wait_for(Option::is_some).await.ok().and_then(|code| *code).unwrap_or_default()
     }
 
     /// The command as events show it.

@@ -19,6 +19,7 @@ mod host;
 mod id;
 mod images;
 mod info;
+mod init;
 mod logs;
 mod names;
 mod options;

@@ -22,6 +22,8 @@ pub(crate) enum Command {
     Start {
         reply: Reply<()>,
     },
+    /// The start that was expected has not come.
+    Unprepare,
     /// Signal the main process; `key` is how the user named the container.
     Signal {
         signal: i32,

@@ -10,8 +10,14 @@ use std::process::ExitCode;
 /// A link of this name is the OCI runtime: engines that are told a runtime's path cannot add a word to it.
 const RUNTIME: &str = "berth-runtime";
 
+/// The name of the small init that `--init` puts into a container.
+const INIT: &str = "docker-init";
+
 fn main() -> ExitCode {
     let mut args: Vec<OsString> = std::env::args_os().collect();
+    if called(&args) == Some(INIT) {
+        return berth_shim::init_main(args);
+    }
     if called(&args) == Some(RUNTIME) {
         args.insert(1, "runtime".into());
     }

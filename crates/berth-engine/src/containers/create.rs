@@ -30,7 +30,7 @@ impl Containers {
         let Prepared { id, record, image, warnings, reservation } =
             prepared.map_err(|e| Error::Internal(format!("creating a container: {e}")))??;
         self.commit(&id, record.clone(), image).await?;
-        let task = Task::new(self.ground.clone(), Seed { id: id.clone(), record, shim: None })?;
+        let task = Task::new(self.ground.clone(), Seed { id: id.clone(), record, shim: None, expect_start: true })?;
         reservation.keep();
         self.ground.publish(&task.shared().view(), "create", &[]);
         tokio::spawn(task.run());

@@ -115,6 +115,15 @@ impl Containers {
         Ok(())
     }
 
+    /// Waits until an exec session has ended, and gives its exit code. Whoever closes a session's stream to a client
+    /// waits for this first (for a while): the client asks for the code next.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchExec`].
+    pub async fn exec_wait(&self, id: &str) -> Result<i32> {
+        Ok(self.ground.sessions.get(id)?.code().await)
+    }
+
     /// One exec session.
     ///
     /// # Errors

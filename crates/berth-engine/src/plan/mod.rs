@@ -15,7 +15,7 @@ pub mod signals;
 pub mod user;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{
     LinuxBuilder, LinuxNamespace, LinuxNamespaceBuilder, LinuxNamespaceType, RootBuilder, Spec, SpecBuilder,
@@ -46,6 +46,8 @@ pub struct Inputs<'a> {
     pub devices: &'a [devices::HostDevice],
     /// Parent of the container's cgroup.
     pub cgroup_parent: &'a str,
+    /// The program that `--init` puts into the container.
+    pub init_program: &'a Path,
 }
 
 /// What is to be done, and the container's birth certificate.
@@ -188,3 +190,6 @@ fn seccomp(spec: &ContainerSpec, host: &HostFacts, capabilities: BTreeSet<String
         SeccompSpec::Profile(json) => Seccomp::Profile(json.clone(), capabilities),
     }
 }
+
+#[cfg(test)]
+mod tests;

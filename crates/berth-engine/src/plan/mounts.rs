@@ -70,8 +70,8 @@ pub(super) fn all(inputs: Inputs<'_>) -> Result<Vec<Mount>> {
         }
     }
     if spec.isolation.init {
-        // The program's own descriptor is not a path a container could reach: see `runtime::own_program`.
-        users.push(mount(process::INIT_PATH, "bind", PathBuf::from("/proc/self/exe"), words(&["bind", "ro"]))?);
+        let source = inputs.init_program.to_owned();
+        users.push(mount(process::INIT_PATH, "bind", source, words(&["bind", "ro", "nosuid", "nodev"]))?);
     }
     for asked in &spec.mounts {
         users.push(user_mount(asked)?);

@@ -87,6 +87,9 @@ impl UserFiles {
             let gid = self.group(group).map_err(|_| Error::Invalid(format!("Unable to find group {group}")))?;
             user.groups.push(gid);
         }
+        // The primary group is a supplementary one too: giving it up by a set-group-id program must not lift what a
+        // file denies to it (CVE-2022-36109).
+        user.groups.insert(0, user.gid);
         let mut seen = std::collections::BTreeSet::new();
         user.groups.retain(|gid| seen.insert(*gid));
         Ok(user)
@@ -134,15 +137,15 @@ mod tests {
         let table = [
             ("", vec![], user(0, 0, &[0, 10], "/root")),
             ("root", vec![], user(0, 0, &[0, 10], "/root")),
-            ("web", vec![], user(33, 34, &[10, 20], "/srv/web")),
-            ("33", vec![], user(33, 34, &[10, 20], "/srv/web")),
-            ("web:log", vec![], user(33, 20, &[], "/srv/web")),
-            ("web:99", vec![], user(33, 99, &[], "/srv/web")),
-            ("1234", vec![], user(1234, 0, &[], "/")),
-            ("1234:5", vec!["log", "7", "log"], user(1234, 5, &[20, 7], "/")),
+            ("web", vec![], user(33, 34, &[34, 10, 20], "/srv/web")),
+            ("33", vec![], user(33, 34, &[34, 10, 20], "/srv/web")),
+            ("web:log", vec![], user(33, 20, &[20], "/srv/web")),
+            ("web:99", vec![], user(33, 99, &[99], "/srv/web")),
+            ("1234", vec![], user(1234, 0, &[0], "/")),
+            ("1234:5", vec!["log", "7", "log"], user(1234, 5, &[5, 20, 7], "/")),
             // A name that looks like a number is still a name first.
-            ("77", vec![], user(1077, 5, &[], "/")),
-            (":log", vec![], user(0, 20, &[], "/root")),
+            ("77", vec![], user(1077, 5, &[5], "/")),
+            (":log", vec![], user(0, 20, &[20], "/root")),
             ("nosuch", vec![], Err("unable to find user nosuch: no matching entries in passwd file".into())),
             ("web:nosuch", vec![], Err("unable to find group nosuch: no matching entries in group file".into())),
             ("", vec!["nosuch"], Err("Unable to find group nosuch".into())),

@@ -155,6 +155,7 @@ impl Task {
             return Fate::Lives;
         }
         let name = self.record.name.clone();
+        self.unprepare().await;
         self.discard_files().await;
         self.ground.index_mut().remove(&self.id, &name);
         self.ground.sessions.forget(&self.id);

@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use berth_image::snapshot;
 use berth_network::Endpoint;
 use berth_oci::ImageId;
-use berth_shim::client::{ClientError, Connection, LaunchDescriptors, Launched, spawn};
+use berth_shim::client::{ClientError, Connection, LaunchDescriptors, Launched, launch_in};
 use berth_shim::protocol::{Blob, CgroupPlan, Code, Launch, LogDriver as ShimLog, LogPlan, Root, StdioPlan, Streams};
 
 use crate::ground::{Ground, exit_record};
@@ -29,6 +30,8 @@ pub(super) struct Order {
     pub(super) run: u64,
     /// Clients that waited for it.
     pub(super) attach: Vec<(Streams, OwnedFd)>,
+    /// What was made ready before.
+    pub(super) prepared: Option<Prepared>,
 }
 
 /// What was started.
@@ -41,11 +44,19 @@ pub(super) struct Birth {
 
 /// Starts it. On an error nothing is left but files in the container's directory.
 pub(super) fn launch(ground: &Ground, mut order: Order) -> Result<Birth> {
+    let Prepared { root, shim } = match order.prepared.take() {
+        Some(prepared) => prepared,
+        None => prepare(ground, &order.id, &order.image, &order.paths, order.spec.auto_remove)?,
+    };
+    let shim = Idle(Some(shim));
     let (network, lease) = network(ground, &order)?;
     let endpoint = lease.endpoint.clone();
-    let root = mount(ground, &order)?;
     let users = etc::user_files(&root)?;
     let devices = host::devices(&order.spec.resources.devices, order.spec.isolation.privileged)?;
+    let init_program = match order.spec.isolation.init {
+        true => crate::init::program(&ground.data_root)?,
+        false => PathBuf::new(),
+    };
     let plan = plan::plan(Inputs {
         id: &order.id,
         spec: &order.spec,
@@ -55,6 +66,7 @@ pub(super) fn launch(ground: &Ground, mut order: Order) -> Result<Birth> {
         users: &users,
         devices: &devices,
         cgroup_parent: &ground.cgroup_parent,
+        init_program: &init_program,
     })?;
     prepare_sources(&plan)?;
     etc::write(&order.paths, &order.spec, &order.effective, endpoint.as_ref(), &ground.networks)?;
@@ -62,7 +74,7 @@ pub(super) fn launch(ground: &Ground, mut order: Order) -> Result<Birth> {
     let descriptors = LaunchDescriptors { root: Some(root), network, attach: attach.1 };
     let request = request(ground, &order, plan, attach.0, descriptors.network.is_some())?;
     let (connection, launched) =
-        spawn(ground.program.as_fd(), request, descriptors).map_err(|error| failed(&order.id, error))?;
+        launch_in(shim.take()?, request, descriptors).map_err(|error| failed(&order.id, error))?;
     lease.keep();
     Ok(Birth { connection, launched, endpoint })
 }
@@ -104,13 +116,63 @@ fn network<'a>(ground: &'a Ground, order: &Order) -> Result<(Option<OwnedFd>, Le
     Ok((netns, Lease { ground, id: order.id.clone(), endpoint, kept: false }))
 }
 
-fn mount(ground: &Ground, order: &Order) -> Result<OwnedFd> {
-    let lowers = ground.images.layers(&order.image, order.id.as_str())?;
-    let writable = snapshot::Writable::at(&order.paths.directory);
-    let volatile = order.spec.auto_remove;
+/// What a start needs and need not wait for: the mounted root file system, and a shim that is there already.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    root: OwnedFd,
+    shim: Connection,
+}
+
+impl Prepared {
+    /// It was not needed. Blocks until the shim has gone.
+    pub(crate) fn discard(self) {
+        drop(Idle(Some(self.shim)));
+    }
+}
+
+/// A shim without a container; reaped when it is not needed.
+struct Idle(Option<Connection>);
+
+impl Idle {
+    fn take(mut self) -> Result<Connection> {
+        self.0.take().ok_or_else(|| Error::Internal("the shim was taken twice".into()))
+    }
+}
+
+impl Drop for Idle {
+    fn drop(&mut self) {
+        if let Some(shim) = self.0.take() {
+            shim.dismiss();
+        }
+    }
+}
+
+/// Makes it ready. Blocks for about a millisecond.
+pub(crate) fn prepare(
+    ground: &Ground,
+    id: &ContainerId,
+    image: &ImageId,
+    paths: &Paths,
+    volatile: bool,
+) -> Result<Prepared> {
+    // First, so that it is executed while we mount.
+    let shim = berth_shim::client::prepare(ground.program.as_fd(), id.as_str())
+        .map_err(|source| Error::Shim { id: id.to_string(), source })?;
+    match mount(ground, id, image, paths, volatile) {
+        Ok(root) => Ok(Prepared { root, shim }),
+        Err(error) => {
+            shim.dismiss();
+            Err(error)
+        }
+    }
+}
+
+fn mount(ground: &Ground, id: &ContainerId, image: &ImageId, paths: &Paths, volatile: bool) -> Result<OwnedFd> {
+    let lowers = ground.images.layers(image, id.as_str())?;
+    let writable = snapshot::Writable::at(&paths.directory);
     let refused = |e: berth_image::Error| Error::Internal(e.to_string());
-    if volatile && order.run > 1 {
-        // The same boot: a `--rm` container of another one does not exist any more.
+    if volatile {
+        // Always of this boot: a `--rm` container of another one does not exist any more.
         writable.forgive_volatile().map_err(refused)?;
     }
     snapshot::mount_overlay(&lowers, &writable.upper, &writable.work, volatile, false).map_err(refused)

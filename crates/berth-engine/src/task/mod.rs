@@ -17,6 +17,7 @@ use berth_shim::client::Connection;
 use berth_shim::protocol::{Response, Streams};
 use berth_state::Durability;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use crate::exec::Session;
 use crate::ground::Ground;
@@ -28,6 +29,7 @@ use crate::state::{Change, State};
 use crate::view::{ContainerView, Effective, Paths};
 use crate::{Error, Result};
 
+use launch::Prepared;
 use link::Link;
 
 pub(crate) use end::ExitRecord;
@@ -40,6 +42,8 @@ pub(crate) struct Seed {
     pub(crate) record: ContainerRecord,
     /// A shim that lives.
     pub(crate) shim: Option<Connection>,
+    /// Make ready for the start that is likely to follow.
+    pub(crate) expect_start: bool,
 }
 
 /// What an answer of the shim is awaited for.
@@ -72,6 +76,8 @@ pub(crate) struct Task {
     paths: Paths,
     endpoint: Option<Endpoint>,
     link: Option<Link<Pending>>,
+    /// What the first start need not wait for.
+    prepared: Option<JoinHandle<Result<Prepared>>>,
     /// Clients that wait for the next start.
     waiting: Vec<(Streams, OwnedFd)>,
     /// Exec sessions that run.
@@ -114,6 +120,7 @@ impl Task {
         let view = view(&seed.id, &meta, &state, runs, &paths, endpoint.clone(), Vec::new());
         let shared = Arc::new(Shared::new(view, sender));
         ground.index_mut().insert(&seed.id, shared.clone());
+        let prepared = seed.expect_start.then(|| start::expect(&ground, &shared));
         Ok(Self {
             ground,
             shared,
@@ -125,6 +132,7 @@ impl Task {
             paths,
             endpoint,
             link,
+            prepared,
             waiting: Vec::new(),
             sessions: Vec::new(),
             keep: false,
@@ -166,6 +174,7 @@ impl Task {
             Command::Attach { streams, stream, reply } => self.attach(streams, stream, reply),
             Command::Exec { session, request, stream, reply } => self.exec(session, request, stream, reply),
             Command::Ask { request, reply } => self.ask(request, reply),
+            Command::Unprepare => self.unprepare().await,
             Command::Rename { name, reply } => self.rename(name, reply).await,
             Command::Remove { force, reply } => return self.remove(force, reply).await,
         }

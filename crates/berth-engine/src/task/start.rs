@@ -1,20 +1,45 @@
 //! Starting: the record and the process at the same time; what is acknowledged is both.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use berth_runtime::HostPid;
 use berth_state::Durability;
 use jiff::Timestamp;
+use tokio::task::JoinHandle;
 
-use super::launch::{Birth, Order, launch};
+use super::launch::{Birth, Order, Prepared, launch, prepare};
 use super::link::Link;
 use super::{Fate, Task};
-use crate::ground::exit_record;
-use crate::shared::Reply;
+use crate::ground::{Ground, exit_record};
+use crate::shared::{Command, Reply, Shared};
 use crate::state::{Change, State};
 use crate::{Error, Result};
 
+/// How long a shim and a mount are kept for a start that does not come.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Makes ready for the start of a container that was just created.
+pub(super) fn expect(ground: &Arc<Ground>, shared: &Arc<Shared>) -> JoinHandle<Result<Prepared>> {
+    let (ground, view, late) = (ground.clone(), shared.view(), Arc::downgrade(shared));
+    tokio::spawn(async move {
+        tokio::time::sleep(PATIENCE).await;
+        if let Some(shared) = late.upgrade() {
+            shared.tell(Command::Unprepare);
+        }
+    });
+    tokio::task::spawn_blocking(move || prepare(&ground, &view.id, &view.image_id, &view.paths, view.spec.auto_remove))
+}
+
 impl Task {
+    /// Gives up what was made ready.
+    pub(super) async fn unprepare(&mut self) {
+        let Some(prepared) = self.prepared.take() else { return };
+        if let Ok(Ok(prepared)) = prepared.await {
+            drop(tokio::task::spawn_blocking(move || prepared.discard()).await);
+        }
+    }
+
     pub(super) async fn start(&mut self, reply: Reply<()>) -> Fate {
         if let Err(error) = self.may_start() {
             drop(reply.send(Err(error)));
@@ -44,7 +69,12 @@ impl Task {
     async fn bring_up(&mut self) -> Result<()> {
         self.change(Change::Start(Timestamp::now()));
         self.runs += 1;
-        let order = self.order();
+        // What could not be made ready is tried again, and then says why it fails.
+        let prepared = match self.prepared.take() {
+            Some(prepared) => prepared.await.ok().and_then(Result::ok),
+            None => None,
+        };
+        let order = self.order(prepared);
         let (ground, previous) = (self.ground.clone(), exit_record(&self.paths.directory, self.runs - 1));
         // The record says "running" before the process can: a crash in between finds a shim that a record speaks of.
         // Both go at once; the caller waits for the slower one.
@@ -65,7 +95,7 @@ impl Task {
         }
     }
 
-    fn order(&mut self) -> Order {
+    fn order(&mut self, prepared: Option<Prepared>) -> Order {
         Order {
             id: self.id.clone(),
             spec: Arc::clone(&self.record.spec),
@@ -74,6 +104,7 @@ impl Task {
             paths: self.paths.clone(),
             run: self.runs,
             attach: std::mem::take(&mut self.waiting),
+            prepared,
         }
     }
 
