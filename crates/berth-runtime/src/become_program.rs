@@ -9,7 +9,7 @@ use berth_sys::{exec, scheduling, seccomp};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
-use rustix::process::{chdir, getcwd, setrlimit, umask};
+use rustix::process::{Pid, Rlimit, chdir, getcwd, getrlimit, setrlimit, umask};
 use rustix::thread::{
     Gid, Uid, sched_setaffinity, set_keep_capabilities, set_no_new_privs, set_thread_groups, set_thread_res_gid,
     set_thread_res_uid,
@@ -18,7 +18,7 @@ use rustix::thread::{
 use crate::capabilities;
 use crate::error::{At, LaunchError, Step, cause};
 use crate::mounts::place;
-use crate::process::Program;
+use crate::process::{Limit, Program};
 use crate::search::{self, Ourselves};
 
 /// What a newborn takes along to the end.
@@ -205,6 +205,30 @@ fn set_scheduling(program: &Program) -> Result<(), LaunchError> {
     Ok(())
 }
 
+/// Raises the hard limits of a process to what its program is to have: inside a user namespace it may not itself.
+/// What is not allowed is told where the limits are set.
+pub(crate) fn raise_hard_limits(pid: i32, process: Option<&oci_spec::runtime::Process>) {
+    let limits = process.iter().flat_map(|process| process.rlimits().iter().flatten());
+    let limits: Vec<Limit> = limits.map(crate::process::limit).collect();
+    raise(Pid::from_raw(pid), &limits);
+}
+
+/// As [`raise_hard_limits`], before entering a user namespace.
+pub(crate) fn raise_own_hard_limits(limits: &[Limit]) {
+    raise(None, limits);
+}
+
+fn raise(pid: Option<Pid>, limits: &[Limit]) {
+    for limit in limits {
+        let own = getrlimit(limit.resource);
+        let higher = own.maximum.is_some_and(|own| limit.value.maximum.is_none_or(|wanted| wanted > own));
+        if higher {
+            let raised = Rlimit { current: own.current, maximum: limit.value.maximum };
+            let _ = rustix::process::prlimit(pid, limit.resource, raised);
+        }
+    }
+}
+
 /// Sets the resource limits, each with one clear sentence where the host does not allow it.
 pub(crate) fn set_limits(program: &Program) -> Result<(), LaunchError> {
     for limit in &program.limits {
@@ -212,7 +236,7 @@ pub(crate) fn set_limits(program: &Program) -> Result<(), LaunchError> {
         match setrlimit(limit.resource, limit.value) {
             Ok(()) => {}
             Err(Errno::PERM) => {
-                let host = rustix::process::getrlimit(limit.resource);
+                let host = getrlimit(limit.resource);
                 return Err(LaunchError::other(format!(
                     "cannot raise the limit {} to {}: this host's hard limit is {} and CAP_SYS_RESOURCE, which could raise it, is missing",
                     limit.kind,

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use berth_sys::mount::{Attributes, NODEV, NOEXEC, NOSUID, RDONLY, mount_setattr};
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, Spec};
 use rustix::fs::{
-    AtFlags, CWD, FileType, Gid, Mode, Uid, chmodat, chownat, fstat, major, makedev, minor, mknodat, symlinkat,
-    unlinkat,
+    AtFlags, CWD, FileType, Gid, Mode, Uid, chownat, fstat, major, makedev, minor, mknodat, symlinkat, unlinkat,
 };
 use rustix::io::Errno;
 
@@ -96,21 +95,29 @@ impl Device {
         self.path.display().to_string()
     }
 
-    fn make(&self, root: BorrowedFd<'_>) -> Result<(), Errno> {
+    /// Makes it, in `dev` where it lies there directly.
+    fn make(&self, root: BorrowedFd<'_>, dev: BorrowedFd<'_>) -> Result<(), Errno> {
         if let Some(tree) = &self.bound {
             return put(tree.as_fd(), place::file(root, &self.path)?.as_fd());
         }
-        let (parent, name) = place::parent(root, &self.path)?;
+        let found;
+        let (parent, name) = match self.path.strip_prefix("/dev") {
+            Ok(name) if name.components().count() == 1 => (dev, name),
+            _ => {
+                let (parent, name) = place::parent(root, &self.path)?;
+                found = parent;
+                (found.as_fd(), name)
+            }
+        };
         let mode = Mode::from_raw_mode(self.mode);
-        match mknodat(&parent, name, self.kind, mode, makedev(self.number.0, self.number.1)) {
+        match mknodat(parent, name, self.kind, mode, makedev(self.number.0, self.number.1)) {
             Ok(()) => {}
             Err(Errno::EXIST) => return Ok(()),
             Err(errno) => return Err(errno),
         }
-        chmodat(&parent, name, mode, AtFlags::empty())?;
         let (uid, gid) = self.owner;
         if (uid, gid) != (0, 0) {
-            chownat(&parent, name, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), AtFlags::SYMLINK_NOFOLLOW)?;
+            chownat(parent, name, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), AtFlags::SYMLINK_NOFOLLOW)?;
         }
         Ok(())
     }
@@ -122,10 +129,10 @@ pub(crate) fn fill(rootfs: &Rootfs, devices: &[Device]) -> Result<(), LaunchErro
         return Ok(());
     }
     let root = rootfs.root.as_fd();
-    for device in devices {
-        device.make(root).at(Step::Device, || device.said())?;
-    }
     let dev = place::directory(root, Path::new("/dev")).at(Step::Device, || "/dev")?;
+    for device in devices {
+        device.make(root, dev.as_fd()).at(Step::Device, || device.said())?;
+    }
     for (target, name) in LINKS {
         match symlinkat(target, &dev, name) {
             Ok(()) | Err(Errno::EXIST) => {}

@@ -25,6 +25,9 @@ use crate::mounts::{Mounting, place};
 use crate::terminal::{Terminal, give_streams, place_streams};
 use crate::{hooks, namespaces};
 
+/// The state a hook is told, from the status and the pid.
+pub(crate) type HookState<'a> = Box<dyn Fn(&str, i32) -> Vec<u8> + 'a>;
+
 /// Everything the newborn needs; made by the parent before the clone.
 pub(crate) struct Init<'a> {
     pub(crate) channel: Option<Channel>,
@@ -37,8 +40,7 @@ pub(crate) struct Init<'a> {
     pub(crate) runtime_hooks: bool,
     pub(crate) create_hooks: Vec<Hook>,
     pub(crate) start_hooks: Vec<Hook>,
-    /// The container's state for hooks, once creating and once created; the pid is added by who knows it.
-    pub(crate) hook_state: Box<dyn Fn(&str, i32) -> Vec<u8> + 'a>,
+    pub(crate) hook_state: HookState<'a>,
     /// `None` in a mount namespace that somebody else made.
     pub(crate) filesystem: Option<Filesystem>,
     pub(crate) settings: Settings,

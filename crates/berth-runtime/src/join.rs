@@ -13,7 +13,7 @@ use oci_spec::runtime::Process;
 use rustix::process::{DumpableBehavior, Signal, pidfd_send_signal, set_dumpable_behavior, setsid};
 use rustix::thread::{LinkNameSpaceType, ThreadNameSpaceType, move_into_thread_name_spaces, sched_setaffinity};
 
-use crate::become_program::{Last, set_oom_score};
+use crate::become_program::{Last, raise_own_hard_limits, set_oom_score};
 use crate::capabilities;
 use crate::channel::{Channel, Message};
 use crate::error::{At, LaunchError, Step};
@@ -154,6 +154,9 @@ impl Newcomer<'_> {
         }
         for tasks in &self.tasks {
             rustix::io::write(tasks, b"0").at(Step::EnterCgroup, || "")?;
+        }
+        if self.user {
+            raise_own_hard_limits(&self.last.program.limits);
         }
         self.enter_namespaces()?;
         let root = place::own_root().at(Step::PrepareRoot, || "")?;

@@ -16,6 +16,7 @@ mod cli;
 mod copy_up;
 mod devices;
 mod error;
+mod family;
 mod hooks;
 mod idmap;
 mod init;

@@ -156,7 +156,8 @@ fn strings(words: &[String]) -> Result<Vec<CString>, LaunchError> {
         .collect()
 }
 
-fn limit(limit: &oci_spec::runtime::PosixRlimit) -> Limit {
+/// A limit of the specification.
+pub(crate) fn limit(limit: &oci_spec::runtime::PosixRlimit) -> Limit {
     let value = |number: u64| (number != u64::MAX).then_some(number);
     let resource = match limit.typ() {
         PosixRlimitType::RlimitCpu => Resource::Cpu,

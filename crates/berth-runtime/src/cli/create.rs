@@ -227,6 +227,12 @@ impl Making {
             no_pivot: args.has("no-pivot"),
             no_new_keyring: args.has("no-new-keyring"),
         })?;
+        if let Some(cgroup) = &self.cgroup {
+            cgroup.settle().inspect_err(|_| {
+                let _ = berth_sys::signal::send(born.pidfd.as_fd(), 9);
+                reap(&born.pidfd);
+            })?;
+        }
         let record = Record {
             version: 1,
             id: self.id.clone(),

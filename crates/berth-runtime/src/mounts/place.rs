@@ -30,7 +30,7 @@ pub(crate) fn read_directory(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedF
 /// The directory at `path` inside `root`, made with its parents where missing.
 pub(crate) fn directory(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd, Errno> {
     match open(root, path, OFlags::PATH | OFlags::DIRECTORY, ResolveFlags::empty()) {
-        Err(Errno::NOENT) => make(root, path, false),
+        Err(Errno::NOENT) => make_last(root, path, false).or_else(|_| make(root, path, false)),
         found => found,
     }
 }
@@ -38,7 +38,7 @@ pub(crate) fn directory(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd, Er
 /// The file at `path` inside `root`; an empty one is made, with its parents, where nothing is.
 pub(crate) fn file(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd, Errno> {
     match find(root, path) {
-        Err(Errno::NOENT) => make(root, path, true),
+        Err(Errno::NOENT) => make_last(root, path, true).or_else(|_| make(root, path, true)),
         found => found,
     }
 }
@@ -65,6 +65,15 @@ fn open(root: BorrowedFd<'_>, path: &Path, flags: OFlags, resolve: ResolveFlags)
         }
     }
     Err(Errno::AGAIN)
+}
+
+/// The ordinary case: only the last name is missing, and it is no link.
+fn make_last(root: BorrowedFd<'_>, path: &Path, file: bool) -> Result<OwnedFd, Errno> {
+    let (Some(Component::Normal(name)), Some(above)) = (path.components().next_back(), path.parent()) else {
+        return Err(Errno::INVAL);
+    };
+    let parent = open(root, above, OFlags::PATH | OFlags::DIRECTORY, ResolveFlags::empty())?;
+    make_one(parent.as_fd(), Path::new(name), file)
 }
 
 /// Makes what is missing of `path`, name by name. A dangling symbolic link is followed inside the root.
@@ -97,7 +106,7 @@ fn make(root: BorrowedFd<'_>, path: &Path, last_is_file: bool) -> Result<OwnedFd
                 continue;
             }
             Ok(found) => here = found,
-            Err(Errno::NOENT) => here = make_one(root, here.as_fd(), &name, &next, last && last_is_file)?,
+            Err(Errno::NOENT) => here = make_one(here.as_fd(), &name, last && last_is_file)?,
             Err(errno) => return Err(errno),
         }
         at = next;
@@ -105,26 +114,17 @@ fn make(root: BorrowedFd<'_>, path: &Path, last_is_file: bool) -> Result<OwnedFd
     Ok(here)
 }
 
-fn make_one(
-    root: BorrowedFd<'_>,
-    parent: BorrowedFd<'_>,
-    name: &Path,
-    whole: &Path,
-    file: bool,
-) -> Result<OwnedFd, Errno> {
-    if file {
+/// Makes one name in a directory that was found inside the root; what came to stand there meanwhile is not followed.
+fn make_one(parent: BorrowedFd<'_>, name: &Path, file: bool) -> Result<OwnedFd, Errno> {
+    let kind = if file {
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        match rustix::fs::openat(parent, name, flags, Mode::from_raw_mode(0o644)) {
-            Ok(_) | Err(Errno::EXIST) => {}
-            Err(errno) => return Err(errno),
-        }
-        return open(root, whole, OFlags::PATH | OFlags::NOFOLLOW, ResolveFlags::empty());
-    }
-    match mkdirat(parent, name, Mode::from_raw_mode(0o755)) {
-        Ok(()) | Err(Errno::EXIST) => {}
-        Err(errno) => return Err(errno),
-    }
-    open(root, whole, OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW, ResolveFlags::empty())
+        rustix::fs::openat(parent, name, flags, Mode::from_raw_mode(0o644))?;
+        OFlags::empty()
+    } else {
+        mkdirat(parent, name, Mode::from_raw_mode(0o755))?;
+        OFlags::DIRECTORY
+    };
+    rustix::fs::openat(parent, name, kind | OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
 }
 
 fn is_link(fd: BorrowedFd<'_>) -> Result<bool, Errno> {

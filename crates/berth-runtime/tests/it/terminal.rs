@@ -1,4 +1,4 @@
-//! Terminals, handed over a socket.
+//! What is handed over a socket: terminals, and the listener of a seccomp profile that notifies.
 
 use std::io::{IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
@@ -11,11 +11,15 @@ use serde_json::json;
 use crate::bundle::{Bundle, ours};
 
 fn receive(listener: &UnixListener) -> std::fs::File {
+    receive_with_text(listener).0
+}
+
+fn receive_with_text(listener: &UnixListener) -> (std::fs::File, String) {
     let (stream, _) = listener.accept().unwrap();
-    let mut text = [0; 64];
+    let mut text = [0; 8192];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
-    recvmsg(&stream, &mut [IoSliceMut::new(&mut text)], &mut control, RecvFlags::CMSG_CLOEXEC).unwrap();
+    let received = recvmsg(&stream, &mut [IoSliceMut::new(&mut text)], &mut control, RecvFlags::CMSG_CLOEXEC).unwrap();
     let fd: OwnedFd = control
         .drain()
         .find_map(|message| match message {
@@ -23,7 +27,7 @@ fn receive(listener: &UnixListener) -> std::fs::File {
             _ => None,
         })
         .expect("a descriptor comes along");
-    fd.into()
+    (fd.into(), String::from_utf8_lossy(&text[..received.bytes]).into_owned())
 }
 
 /// Reads until `end` has come.
@@ -72,4 +76,28 @@ fn a_terminal_without_a_reader_is_refused() {
     let mut bundle = Bundle::new("true");
     bundle.config["process"]["terminal"] = json!(true);
     assert!(bundle.create().failed().contains("--console-socket"));
+}
+
+#[test]
+fn a_seccomp_agent_gets_the_listener_and_the_state() {
+    let mut bundle = Bundle::new("mkdir /tmp/x; exec sleep 1000");
+    let path = bundle.directory.join("agent.sock");
+    bundle.config["linux"]["seccomp"] = json!({
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "architectures": ["SCMP_ARCH_X86_64"],
+        "listenerPath": path,
+        "listenerMetadata": "mine",
+        "syscalls": [{ "names": ["mkdir"], "action": "SCMP_ACT_NOTIFY" }],
+    });
+    let agent = UnixListener::bind(&path).unwrap();
+    let receiver = std::thread::spawn(move || receive_with_text(&agent));
+    bundle.start();
+    let (listener, text) = receiver.join().unwrap();
+    let state: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&state["fds"], &state["metadata"]), (&json!(["seccompFd"]), &json!("mine")));
+    assert_eq!(state["state"]["id"], json!(bundle.id));
+    // With nobody to answer, the call does not exist.
+    drop(listener);
+    super::lifecycle::until("the call is answered", || bundle.exec("ps").ok().contains("sleep 1000"));
+    assert!(!bundle.root().join("tmp/x").exists());
 }
