@@ -17,6 +17,7 @@ mod format;
 mod global;
 mod grammar;
 mod ondemand;
+mod order;
 mod program;
 mod progress;
 mod session;

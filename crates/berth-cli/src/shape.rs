@@ -27,6 +27,7 @@ pub(crate) const DOCKER: Shape = Shape {
         "Runtimes",
         "IndexConfigs",
         "annotations",
+        "LogConfig.Config",
     ],
     lists: &[
         "Args",
@@ -75,8 +76,6 @@ pub(crate) const DOCKER: Shape = Shape {
         (
             "",
             &[
-                "SizeRw",
-                "SizeRootFs",
                 "ImageManifestDescriptor",
                 "Variant",
                 "OsVersion",

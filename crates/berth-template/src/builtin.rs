@@ -12,37 +12,49 @@ const NAMES: &[&str] = &[
     "ne", "lt", "le", "gt", "ge", "json", "split", "join", "title", "lower", "upper", "pad", "truncate",
 ];
 
-/// Refuses a template that names a function which does not exist.
-pub(crate) fn check_names(tree: &ListNode) -> Result<(), ParseError> {
-    tree.nodes.iter().try_for_each(check_node)
+/// Refuses a template that names a function or a variable which does not exist.
+pub(crate) fn check(tree: &ListNode) -> Result<(), ParseError> {
+    let mut declared = vec!["$".to_owned()];
+    check_list(tree, &mut declared)
 }
 
-fn check_node(node: &Node) -> Result<(), ParseError> {
+fn check_list(tree: &ListNode, declared: &mut Vec<String>) -> Result<(), ParseError> {
+    tree.nodes.iter().try_for_each(|node| check_node(node, declared))
+}
+
+fn check_node(node: &Node, declared: &mut Vec<String>) -> Result<(), ParseError> {
     match node {
-        Node::List(list) => check_names(list),
-        Node::Action(action) => check_pipe(&action.pipe),
+        Node::List(list) => check_list(list, declared),
+        Node::Action(action) => check_pipe(&action.pipe, declared),
         Node::If(branch) | Node::Range(branch) | Node::With(branch) => {
-            check_pipe(&branch.pipe)?;
-            check_names(&branch.body)?;
-            branch.else_body.as_ref().map_or(Ok(()), check_names)
+            check_pipe(&branch.pipe, declared)?;
+            check_list(&branch.body, declared)?;
+            branch.else_body.as_ref().map_or(Ok(()), |body| check_list(body, declared))
         }
-        Node::Template(call) => call.pipe.as_ref().map_or(Ok(()), check_pipe),
-        Node::Define(define) => check_names(&define.body),
+        Node::Template(call) => call.pipe.as_ref().map_or(Ok(()), |pipe| check_pipe(pipe, declared)),
+        Node::Define(define) => check(&define.body),
         Node::Text(_) | Node::Break(_) | Node::Continue(_) => Ok(()),
     }
 }
 
-fn check_pipe(pipe: &PipeNode) -> Result<(), ParseError> {
-    pipe.commands.iter().flat_map(|CommandNode { args, .. }| args).try_for_each(check_expr)
+fn check_pipe(pipe: &PipeNode, declared: &mut Vec<String>) -> Result<(), ParseError> {
+    for expr in pipe.commands.iter().flat_map(|CommandNode { args, .. }| args) {
+        check_expr(expr, declared)?;
+    }
+    declared.extend(pipe.decl.iter().map(ToString::to_string));
+    Ok(())
 }
 
-fn check_expr(expr: &Expr) -> Result<(), ParseError> {
+fn check_expr(expr: &Expr, declared: &mut Vec<String>) -> Result<(), ParseError> {
     match expr {
         Expr::Identifier(pos, name) if !NAMES.contains(&name.as_str()) => {
             Err(ParseError { line: pos.line, message: format!("function \"{name}\" not defined") })
         }
-        Expr::Pipe(_, pipe) => check_pipe(pipe),
-        Expr::Chain(_, inner, _) => check_expr(inner),
+        Expr::Variable(pos, name, _) if declared.iter().all(|known| known != name.as_str()) => {
+            Err(ParseError { line: pos.line, message: format!("undefined variable \"{name}\"") })
+        }
+        Expr::Pipe(_, pipe) => check_pipe(pipe, declared),
+        Expr::Chain(_, inner, _) => check_expr(inner, declared),
         _ => Ok(()),
     }
 }
@@ -87,6 +99,11 @@ fn string(value: &Value) -> Result<&str, String> {
 
 fn index(value: &Value, key: &Value) -> Result<Value, String> {
     match (value, key) {
+        // Go's own check is off by one; the next one catches it.
+        (Value::List(items), Value::Int(i)) if *i == items.len() as i64 => {
+            Err("reflect: slice index out of range".to_owned())
+        }
+        (Value::NilList, Value::Int(0)) => Err("reflect: slice index out of range".to_owned()),
         (Value::List(items), Value::Int(i)) => usize::try_from(*i)
             .ok()
             .and_then(|i| items.get(i).cloned())
@@ -98,9 +115,8 @@ fn index(value: &Value, key: &Value) -> Result<Value, String> {
         // A missing key is the zero value of what the map holds; in Docker's objects, mostly text.
         (Value::Object(object), Value::String(key)) => {
             Ok(object.get(key).cloned().unwrap_or_else(|| match object.members.first() {
-                Some((_, Value::List(_))) => Value::list([]),
-                Some((_, Value::Object(_))) => Value::Nil,
-                _ => Value::text(""),
+                Some((_, Value::String(_))) | None => Value::text(""),
+                Some(_) => Value::NoValue,
             }))
         }
         (Value::NilMap, Value::String(_)) => Ok(Value::text("")),
@@ -175,7 +191,6 @@ fn equal(a: &Value, b: &Value) -> Result<bool, String> {
         (Value::String(a), Value::String(b)) => a == b,
         (Value::Bool(a), Value::Bool(b)) => a == b,
         (Value::Int(a), Value::Int(b)) => a == b,
-        (Value::Int(a), Value::Float(b)) | (Value::Float(b), Value::Int(a)) => (*a as f64) == *b,
         (Value::Float(a), Value::Float(b)) => a == b,
         (a, b) if is_nil(a) || is_nil(b) => is_nil(a) && is_nil(b),
         _ => return Err("incompatible types for comparison".to_owned()),
@@ -190,19 +205,11 @@ fn order(a: &Value, b: &Value) -> Result<Ordering, String> {
     match (a, b) {
         (Value::String(a), Value::String(b)) => Ok(a.cmp(b)),
         (Value::Int(a), Value::Int(b)) => Ok(a.cmp(b)),
-        (Value::Int(_) | Value::Float(_), Value::Int(_) | Value::Float(_)) => {
-            number(a).partial_cmp(&number(b)).ok_or_else(|| "incompatible types for comparison".to_owned())
+        (Value::Float(a), Value::Float(b)) => {
+            a.partial_cmp(b).ok_or_else(|| "incompatible types for comparison".to_owned())
         }
         (Value::Bool(_), Value::Bool(_)) => Err("invalid type for comparison".to_owned()),
         _ => Err("incompatible types for comparison".to_owned()),
-    }
-}
-
-fn number(value: &Value) -> f64 {
-    match value {
-        Value::Int(n) => *n as f64,
-        Value::Float(n) => *n,
-        _ => f64::NAN,
     }
 }
 

@@ -16,10 +16,21 @@ impl ParseError {
     pub(crate) fn from_parser(error: TemplateError) -> Self {
         match error {
             TemplateError::Parse { line, message, .. } | TemplateError::Lex { line, message, .. } => {
-                Self { line, message }
+                Self { line, message: in_gos_words(message) }
             }
             other => Self { line: 1, message: other.to_string() },
         }
+    }
+}
+
+fn in_gos_words(message: String) -> String {
+    if let Some(c) = message.strip_prefix("unexpected character: '").and_then(|rest| rest.chars().next()) {
+        return format!("bad character U+{:04X} '{c}'", u32::from(c));
+    }
+    match message.as_str() {
+        "unterminated string" => "unterminated quoted string".to_owned(),
+        "empty command" => "missing value for command".to_owned(),
+        _ => message,
     }
 }
 

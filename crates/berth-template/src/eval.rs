@@ -130,7 +130,8 @@ impl<'a> Evaluation<'a> {
         let data = call.pipe.as_ref().map_or(Ok(Value::Nil), |pipe| self.pipe(pipe, dot))?;
         let Some(body) = self.defines.get(call.name.as_str()) else {
             let message = format!("template {:?} not defined", call.name.as_str());
-            return Err(self.error(call.pos, format!("template {:?}", call.name.as_str()), message));
+            let pos = Pos::new(call.pos.offset + "template ".len(), call.pos.line);
+            return Err(self.error(pos, format!("{{{{template {:?}}}}}", call.name.as_str()), message));
         };
         if self.depth > MAX_DEPTH {
             return Err(self.error(call.pos, call.name.to_string(), "exceeded maximum template depth".to_owned()));
@@ -185,8 +186,16 @@ impl<'a> Evaluation<'a> {
             args.extend(piped);
             return (method.0)(&args).map_err(|message| self.error_at(first, message));
         }
+        if matches!(first, Expr::Nil(_)) {
+            return Err(self.error_at(first, "nil is not a command".to_owned()));
+        }
         if !rest.is_empty() || piped.is_some() {
-            let message = format!("can't give argument to non-function {}", print(first));
+            let message = match first {
+                Expr::Field(_, fields) if !fields.is_empty() => {
+                    format!("{} is not a method but has arguments", fields[fields.len() - 1])
+                }
+                other => format!("can't give argument to non-function {}", print(other)),
+            };
             return Err(self.error_at(first, message));
         }
         Ok(value)
@@ -206,6 +215,13 @@ impl<'a> Evaluation<'a> {
         }
         let mut values = args.iter().map(|a| self.expression(a, dot)).collect::<Result<Vec<_>>>()?;
         values.extend(piped);
+        if let ("call", [callee, ..], [value, ..]) = (name, args, &values[..])
+            && !matches!(value, Value::Function(_))
+        {
+            let message = format!("error calling call: non-function {} of type {}", print(callee), value.type_name());
+            let text = command.args.iter().map(print).collect::<Vec<_>>().join(" ");
+            return Err(self.error(pos, text, message));
+        }
         builtin::call(name, &values, self.headers).map_err(|message| {
             let text = command.args.iter().map(print).collect::<Vec<_>>().join(" ");
             self.error(pos, text, format!("error calling {name}: {message}"))
@@ -260,31 +276,35 @@ impl<'a> Evaluation<'a> {
     }
 
     fn fields(&self, expr: &Expr, mut value: Value, fields: &[impl AsRef<str>]) -> Result<Value> {
+        let mut left_out = None;
         for field in fields {
-            value = self.field(expr, &value, field.as_ref())?;
+            let field = field.as_ref();
+            if let (Value::Nil, Some(parent)) = (&value, left_out) {
+                return Err(self.error_at(expr, format!("map has no entry for key \"{parent}\"")));
+            }
+            left_out = match &value {
+                Value::Object(object) if object.hidden.iter().any(|(name, _)| name == field) => Some(field),
+                _ => None,
+            };
+            value = self.field(expr, &value, field)?;
         }
         Ok(value)
     }
 
     fn field(&self, expr: &Expr, value: &Value, name: &str) -> Result<Value> {
-        let Value::Object(object) = value else {
-            if matches!(value, Value::NilMap) {
-                return Ok(Value::NoValue);
+        let message = match value {
+            Value::Object(object) => {
+                return match object.get(name) {
+                    Some(member) => Ok(member.clone()),
+                    None if object.free => Ok(Value::NoValue),
+                    None => Err(self.missing(expr, object, name)),
+                };
             }
-            return Err(self.error_at(
-                expr,
-                match value {
-                    Value::Nil | Value::NoValue => format!("nil pointer evaluating interface {{}}.{name}"),
-                    other => format!("can't evaluate field {name} in type {}", other.type_name()),
-                },
-            ));
+            Value::NilMap => return Ok(Value::NoValue),
+            Value::Nil | Value::NoValue => format!("nil pointer evaluating interface {{}}.{name}"),
+            other => format!("can't evaluate field {name} in type {}", other.type_name()),
         };
-        match object.get(name) {
-            Some(member) => Ok(member.clone()),
-            None if object.free => Ok(Value::NoValue),
-            None if object.optional.contains(&name) => Ok(Value::Nil),
-            None => Err(self.missing(expr, object, name)),
-        }
+        Err(self.error_at(expr, message))
     }
 
     fn missing(&self, expr: &Expr, object: &Rc<Object>, name: &str) -> RenderError {
@@ -292,7 +312,7 @@ impl<'a> Evaluation<'a> {
             Some(type_name) => format!("can't evaluate field {name} in type {type_name}"),
             None => format!("map has no entry for key \"{name}\""),
         };
-        let known = object.members.iter().map(|(key, _)| key.as_str()).chain(object.optional.iter().copied());
+        let known = object.members.iter().chain(&object.hidden).map(|(key, _)| key.as_str());
         let suggestion = closest(name, known).map(str::to_owned);
         RenderError { suggestion, ..self.error_at(expr, message) }
     }

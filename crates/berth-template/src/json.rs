@@ -11,7 +11,7 @@ use crate::{Object, Value};
 /// what an empty list or map looks like. Everything goes by member names; parents are named by their own key.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Shape {
-    /// Members whose value is a free map, also when it is null.
+    /// Members whose value is a free map, also when it is null; `Parent.Member` where the name alone would not do.
     pub maps: &'static [&'static str],
     /// Members whose value is a list, also when it is null.
     pub lists: &'static [&'static str],
@@ -46,7 +46,18 @@ impl<'a> Seed<'a> {
     where
         'a: 'b,
     {
-        Seed { shape: self.shape, parent: key, free: !self.free && self.shape.maps.contains(&key) }
+        let free = self.shape.maps.iter().any(|name| match name.split_once('.') {
+            Some((parent, member)) => parent == self.parent && member == key,
+            None => *name == key,
+        });
+        Seed { shape: self.shape, parent: key, free: free && !self.free }
+    }
+
+    /// The members that exist though the JSON does not have them.
+    fn left_out(&self, members: &[(String, Value)]) -> Vec<(String, Value)> {
+        let optional = self.shape.optional.iter().find(|(parent, _)| *parent == self.parent).map_or(&[][..], |o| o.1);
+        let missing = optional.iter().filter(|name| members.iter().all(|(key, _)| key != *name));
+        missing.map(|name| ((*name).to_owned(), self.member(name).of_null())).collect()
     }
 
     fn of_null(&self) -> Value {
@@ -114,8 +125,8 @@ impl<'de> Visitor<'de> for Seed<'_> {
             let value = map.next_value_seed(self.member(&key))?;
             members.push((key, value));
         }
-        let optional = self.shape.optional.iter().find(|(parent, _)| *parent == self.parent).map_or(&[][..], |o| o.1);
-        Ok(Value::Object(Rc::new(Object { members, free: self.free, optional, ..Object::default() })))
+        let hidden = if self.free { Vec::new() } else { self.left_out(&members) };
+        Ok(Value::Object(Rc::new(Object { members, hidden, free: self.free, type_name: None })))
     }
 }
 

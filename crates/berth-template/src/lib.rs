@@ -10,6 +10,7 @@ mod builtin;
 mod error;
 mod eval;
 mod json;
+mod structure;
 mod value;
 
 pub use error::{ParseError, RenderError};
@@ -32,12 +33,13 @@ pub struct Template {
 impl Template {
     /// Parses `source`; a function that does not exist is an error here, as in Go.
     pub fn parse(source: &str) -> Result<Self, ParseError> {
+        structure::check(source)?;
         let parser = Parser::new(source, "{{", "}}").map_err(ParseError::from_parser)?;
         let (tree, defined) = parser.parse().map_err(ParseError::from_parser)?;
         let defines: HashMap<String, ListNode> =
             defined.into_iter().map(|DefineNode { name, body, .. }| (name.to_string(), body)).collect();
-        builtin::check_names(&tree)?;
-        defines.values().try_for_each(builtin::check_names)?;
+        builtin::check(&tree)?;
+        defines.values().try_for_each(builtin::check)?;
         Ok(Self { source: source.to_owned(), tree, defines, headers: false })
     }
 

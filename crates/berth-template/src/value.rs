@@ -25,10 +25,8 @@ pub struct Object {
     pub type_name: Option<&'static str>,
     /// A missing key is no mistake (labels, options).
     pub free: bool,
-    /// Members that templates may name but that neither print nor appear in JSON.
+    /// Members that templates may name but that do not appear in JSON, such as those that JSON leaves out when empty.
     pub hidden: Vec<(String, Value)>,
-    /// Fields that exist though the JSON left them out.
-    pub optional: &'static [&'static str],
 }
 
 impl Object {
@@ -173,8 +171,8 @@ fn write_object(f: &mut fmt::Formatter<'_>, object: &Object) -> fmt::Result {
         for (i, (_, value)) in members.iter().enumerate() {
             write!(f, "{}{value}", if i > 0 { " " } else { "" })?;
         }
-        for _ in object.optional.iter().filter(|name| object.get(name).is_none()) {
-            f.write_str(" <nil>")?;
+        for (_, value) in &object.hidden {
+            write!(f, " {value}")?;
         }
         return f.write_str("}");
     }

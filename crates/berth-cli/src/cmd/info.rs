@@ -3,15 +3,14 @@
 use std::fmt::Write as _;
 
 use berth_api::system::Info;
-use berth_template::Value;
 
 use crate::cmd::OBJECT_FORMAT_HELP;
 use crate::command::{Args, Command};
-use crate::failure::{Failure, Outcome};
+use crate::failure::Outcome;
 use crate::flag::{Flag, Parsed};
 use crate::session::Session;
 use crate::unit::size;
-use crate::{format, shape};
+use crate::{format, order};
 
 pub(crate) const COMMAND: Command = Command {
     name: "info",
@@ -28,8 +27,12 @@ pub(crate) const COMMAND: Command = Command {
 fn run(session: &Session, parsed: &Parsed) -> Outcome {
     let client = session.client()?;
     if let Some(template) = parsed.get("format").filter(|f| !f.is_empty()) {
-        let json = session.block_on(client.get(&["info"], &[]))??;
-        let value = Value::from_serialize(&json, &shape::DOCKER).map_err(|e| Failure::new(e.to_string()))?;
+        let mut json = session.block_on(client.get(&["info"], &[]))??;
+        json["ClientInfo"] = serde_json::json!({
+            "Debug": false, "Version": env!("CARGO_PKG_VERSION"), "Os": "linux",
+            "Context": session.context_name(), "Plugins": [], "Warnings": null,
+        });
+        let value = order::like::<Info>(&json)?;
         crate::print(&(format::object(template, &value)? + "\n"));
         return Ok(0);
     }

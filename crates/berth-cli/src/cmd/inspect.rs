@@ -1,5 +1,8 @@
 //! `inspect`, `container inspect` and `image inspect`.
 
+use berth_api::ContainerInspect;
+use berth_api::image::ImageInspect;
+use berth_api::network::Network;
 use berth_client::{Client, Error};
 use berth_template::{Value, to_indented};
 
@@ -8,7 +11,7 @@ use crate::command::{Args, Command};
 use crate::failure::{Failure, Outcome};
 use crate::flag::{Flag, Parsed};
 use crate::session::Session;
-use crate::{format, shape};
+use crate::{format, order};
 
 const FORMAT: Flag = Flag::text("format", OBJECT_FORMAT_HELP).short('f');
 const SIZE: Flag = Flag::switch("size", "With sizes, where it is a container").short('s');
@@ -50,18 +53,21 @@ struct Kind {
     collection: &'static str,
     /// `/json` follows the name.
     json: bool,
+    /// Puts the answer's members into their usual order.
+    read: fn(&serde_json::Value) -> Result<Value, Failure>,
 }
 
 impl Kind {
-    const CONTAINER: Self = Self { name: "container", collection: "containers", json: true };
-    const IMAGE: Self = Self { name: "image", collection: "images", json: true };
+    const CONTAINER: Self =
+        Self { name: "container", collection: "containers", json: true, read: order::like::<ContainerInspect> };
+    const IMAGE: Self = Self { name: "image", collection: "images", json: true, read: order::like::<ImageInspect> };
     /// In the order in which they are tried.
     const ALL: &[Self] = &[
         Self::CONTAINER,
         Self::IMAGE,
-        Self { name: "network", collection: "networks", json: false },
-        Self { name: "volume", collection: "volumes", json: false },
-        Self { name: "plugin", collection: "plugins", json: true },
+        Self { name: "network", collection: "networks", json: false, read: order::like::<Network> },
+        Self { name: "volume", collection: "volumes", json: false, read: order::like::<serde_json::Value> },
+        Self { name: "plugin", collection: "plugins", json: true, read: order::like::<serde_json::Value> },
     ];
 }
 
@@ -128,7 +134,7 @@ async fn find(client: &Client, name: &str, kinds: &[Kind], size: bool) -> Result
         }
         let query: &[(&str, &str)] = if size && kind.name == "container" { &[("size", "1")] } else { &[] };
         match client.get(&parts, query).await {
-            Ok(json) => return Value::from_serialize(&json, &shape::DOCKER).map_err(|e| e.to_string()),
+            Ok(json) => return (kind.read)(&json).map_err(|failure| failure.message),
             // A kind this daemon does not have holds no object of that name.
             Err(Error::Api { status: 404 | 501, .. }) if kinds.len() > 1 => {}
             Err(error) => return Err(error.to_string()),
