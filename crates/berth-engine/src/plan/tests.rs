@@ -199,7 +199,8 @@ fn privileged() {
     spec.isolation.privileged = true;
     let plan = plan_on(&host(), &spec, std::slice::from_ref(&device)).unwrap();
     assert_eq!(plan.seccomp, Seccomp::Unconfined);
-    assert!(!mount_at(&plan, "/sys").contains("ro") && !mount_at(&plan, "/sys/fs/cgroup").contains("ro"));
+    assert_eq!(mount_at(&plan, "/sys"), "/sys sysfs sysfs nosuid,noexec,nodev");
+    assert_eq!(mount_at(&plan, "/sys/fs/cgroup"), "/sys/fs/cgroup cgroup cgroup nosuid,noexec,nodev");
     let linux = plan.oci.linux().as_ref().unwrap();
     assert!(linux.masked_paths().as_ref().unwrap().is_empty() && linux.readonly_paths().as_ref().unwrap().is_empty());
     assert_eq!(linux.devices().as_ref().unwrap()[0].path(), Path::new("/dev/x"));
