@@ -4,6 +4,7 @@
 //! head itself and copies bytes both ways, beginning with whatever the client sent behind its request. With an
 //! `Upgrade` header the head is `101`, without one (old clients) it is a `200` that is followed by raw bytes.
 
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,13 +12,13 @@ use std::time::Duration;
 use berth_api::ApiVersion;
 use berth_engine::DetachKeys;
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 use http::HeaderMap;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
 use super::answer::SIGNATURE;
-use super::stream::{ReadPart, Stream, WritePart};
+use super::stream::{ReadPart, Stream as Client, WritePart};
 
 /// Output is copied in pieces of this size.
 const BUFFER: usize = 64 << 10;
@@ -39,13 +40,23 @@ impl Slot {
     }
 }
 
-/// What to do with a connection.
+/// What to do with a connection: write the head, then open the other side.
+///
+/// The head goes first, as from Docker: some clients read it through a buffer and lose whatever came along with it, so
+/// a process must not be started before its client has had the time to read.
 pub(crate) struct Takeover {
-    /// What is written first.
     pub(crate) head: Vec<u8>,
-    /// What is written next.
-    pub(crate) backlog: Option<Pin<Box<dyn futures_util::Stream<Item = Bytes> + Send>>>,
-    /// The other side: raw input in, output as the client is to get it out. `None`: the backlog is all.
+    pub(crate) open: Pin<Box<dyn Future<Output = Opened> + Send>>,
+}
+
+/// What the client is written before output begins.
+pub(crate) type Backlog = Pin<Box<dyn Stream<Item = Bytes> + Send>>;
+
+/// The other side of a taken-over connection.
+#[derive(Default)]
+pub(crate) struct Opened {
+    pub(crate) backlog: Option<Backlog>,
+    /// Raw input in, output as the client is to get it out. `None`: the backlog is all.
     pub(crate) stream: Option<UnixStream>,
     /// What the client sends is passed on; else it is read and dropped.
     pub(crate) stdin: bool,
@@ -95,11 +106,11 @@ enum End {
 
 impl Takeover {
     /// Copies until either side is done. `early` came in behind the request.
-    pub(crate) async fn run(self, mut client: Stream, early: Bytes) {
-        let Self { head, mut backlog, mut stream, stdin, mut detach, detached } = self;
-        if client.write_all(&head).await.is_err() {
+    pub(crate) async fn run(self, mut client: Client, early: Bytes) {
+        if client.write_all(&self.head).await.is_err() {
             return;
         }
+        let Opened { mut backlog, mut stream, stdin, mut detach, detached } = self.open.await;
         while let Some(part) = next(&mut backlog).await {
             if client.write_all(&part).await.is_err() {
                 return;
@@ -130,7 +141,7 @@ impl Takeover {
     }
 }
 
-async fn next(backlog: &mut Option<Pin<Box<dyn futures_util::Stream<Item = Bytes> + Send>>>) -> Option<Bytes> {
+async fn next(backlog: &mut Option<Backlog>) -> Option<Bytes> {
     backlog.as_mut()?.next().await
 }
 

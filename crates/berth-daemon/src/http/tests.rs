@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::answer;
 use super::connection::{self, Answering};
 use super::stream::Stream;
-use super::takeover::{self, Slot, Takeover};
+use super::takeover::{self, Opened, Slot, Takeover};
 
 /// A served connection, and the engine's end of what `POST /take` hands it to.
 struct Rig {
@@ -40,14 +40,14 @@ fn rig(detach: Option<&str>) -> Rig {
         let head = takeover::head(request.headers(), ApiVersion::MAX, keys.is_some());
         Box::pin(async move {
             tokio::task::yield_now().await;
-            slot.put(Takeover {
-                head,
+            let opened = Opened {
                 backlog: Some(Box::pin(futures_util::stream::iter([Bytes::from_static(b"before ")]))),
                 stream,
                 stdin: true,
                 detach: keys,
                 detached: Some(Box::new(move || told.store(true, Ordering::Relaxed))),
-            });
+            };
+            slot.put(Takeover { head, open: Box::pin(std::future::ready(opened)) });
             std::future::pending().await
         })
     };

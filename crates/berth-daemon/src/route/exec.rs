@@ -11,7 +11,7 @@ use super::{containers, log, stdio};
 use crate::http::answer::{self, Answer};
 use crate::http::error::ApiError;
 use crate::http::request::{Call, invalid_json};
-use crate::http::takeover::{self, Takeover};
+use crate::http::takeover::{self, Opened, Takeover};
 use crate::wire::exec::{self, WireExec};
 
 /// `POST /containers/{name}/exec`
@@ -31,30 +31,30 @@ pub(crate) async fn start(mut call: Call) -> Result<Answer, ApiError> {
     let size = start.console_size.filter(|_| call.version >= ApiVersion::new(1, 42));
     let options =
         berth_engine::ExecStart { detach: start.detach, console_size: size.map(|[rows, columns]| (rows, columns)) };
-    match containers.exec_start(call.name(), options).await {
-        Ok(None) => Ok(answer::empty(StatusCode::OK)),
-        Ok(Some(attachment)) => stdio::take_over(&call, attachment, view.spec.attach_stdin).await,
-        Err(error @ berth_engine::Error::ExecLaunch { .. }) if !start.detach => {
-            tell(&call, &error.to_string(), view.spec.tty).await
-        }
-        Err(error) => Err(error.into()),
+    if start.detach {
+        containers.exec_start(call.name(), options).await?;
+        return Ok(answer::empty(StatusCode::OK));
     }
+    let (id, tty, stdin) = (call.name().to_owned(), view.spec.tty, view.spec.attach_stdin);
+    let open = async move {
+        match containers.exec_start(&id, options).await {
+            Ok(Some(attachment)) => stdio::opened(containers, attachment, stdin),
+            Ok(None) => Opened::default(),
+            Err(error) => failed(&error, tty),
+        }
+    };
+    let head = takeover::head(&call.headers, call.version, tty);
+    call.slot.put(Takeover { head, open: Box::pin(open) });
+    std::future::pending().await
 }
 
-/// A process that could not be born is told about on its own output: clients take its exit code from inspect.
-async fn tell(call: &Call, sentence: &str, tty: bool) -> Result<Answer, ApiError> {
+/// A process that could not be started is told about on its own output: clients take its exit code from inspect.
+fn failed(error: &berth_engine::Error, tty: bool) -> Opened {
+    tracing::debug!("exec: {}", error.chain());
     let mut text = BytesMut::new();
-    log::frame(&mut text, 1, &[sentence.as_bytes(), b"\r\n"], !tty);
+    log::frame(&mut text, 1, &[error.chain().as_bytes(), b"\r\n"], !tty);
     let text: Bytes = text.freeze();
-    call.slot.put(Takeover {
-        head: takeover::head(&call.headers, call.version, tty),
-        backlog: Some(Box::pin(stream::once(async move { text }))),
-        stream: None,
-        stdin: false,
-        detach: None,
-        detached: None,
-    });
-    std::future::pending().await
+    Opened { backlog: Some(Box::pin(stream::once(async move { text }))), ..Opened::default() }
 }
 
 /// `POST /exec/{id}/resize`

@@ -2,7 +2,7 @@
 
 use berth_api::container::WaitError;
 use berth_api::{ApiVersion, WaitResponse};
-use berth_engine::{AttachOptions, Attachment, WaitCondition};
+use berth_engine::{AttachOptions, Attachment, Containers, WaitCondition};
 use bytes::Bytes;
 use futures_util::stream;
 
@@ -10,7 +10,7 @@ use super::log;
 use crate::http::answer::{self, Answer};
 use crate::http::error::ApiError;
 use crate::http::request::Call;
-use crate::http::takeover::{self, Takeover};
+use crate::http::takeover::{self, Opened, Takeover};
 use crate::steps::{self, Object};
 
 /// `POST /containers/{name}/attach`
@@ -30,18 +30,23 @@ pub(crate) async fn attach(call: Call) -> Result<Answer, ApiError> {
 }
 
 /// Hands the connection over to an attachment; never returns.
-pub(crate) async fn take_over(call: &Call, attachment: Attachment, stdin: bool) -> Result<Answer, ApiError> {
+async fn take_over(call: &Call, attachment: Attachment, stdin: bool) -> Result<Answer, ApiError> {
+    let head = takeover::head(&call.headers, call.version, attachment.tty);
+    let opened = opened(call.daemon.engine.containers(), attachment, stdin);
+    call.slot.put(Takeover { head, open: Box::pin(std::future::ready(opened)) });
+    std::future::pending().await
+}
+
+/// An attachment as the other side of a connection.
+pub(crate) fn opened(containers: Containers, attachment: Attachment, stdin: bool) -> Opened {
     let Attachment { stream, tty, backlog, detach_keys, container } = attachment;
-    let containers = call.daemon.engine.containers();
-    call.slot.put(Takeover {
-        head: takeover::head(&call.headers, call.version, tty),
+    Opened {
         backlog: backlog.map(|backlog| Box::pin(log::bytes(backlog, log::Shape::plain(tty))) as _),
         stream,
         stdin,
         detach: detach_keys,
         detached: Some(Box::new(move || containers.detached(&container))),
-    });
-    std::future::pending().await
+    }
 }
 
 /// `POST /containers/{name}/wait`: the head goes out at once, which tells the client that no exit will be missed.
@@ -55,11 +60,13 @@ pub(crate) async fn wait(call: Call) -> Result<Answer, ApiError> {
     };
     let waiting = call.daemon.engine.containers().wait(call.name(), condition).await?;
     let version = call.version;
+    // Of a container that is gone nothing is wrong any more, even if its start had failed.
+    let blameless = condition == WaitCondition::Removed;
     let exit = async move {
         let answer = match waiting.await {
             Ok(exit) => WaitResponse {
                 status_code: exit.code.into(),
-                error: (!exit.error.is_empty()).then_some(WaitError { message: exit.error }),
+                error: (!exit.error.is_empty() && !blameless).then_some(WaitError { message: exit.error }),
             },
             Err(error) => WaitResponse { status_code: 125, error: Some(WaitError { message: error.to_string() }) },
         };
