@@ -10,6 +10,7 @@ use berth_sys::HostPid;
 use berth_sys::clone::{Birth, clone_process};
 use berth_sys::signal;
 use oci_spec::runtime::Process;
+use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, Signal, pidfd_send_signal, set_dumpable_behavior, setsid};
 use rustix::thread::{LinkNameSpaceType, ThreadNameSpaceType, move_into_thread_name_spaces, sched_setaffinity};
 
@@ -104,7 +105,12 @@ pub fn join(join: Join<'_>) -> Result<Born, LaunchError> {
 
 /// Whether the container has a user namespace of its own: one's own cannot be joined.
 fn other_user_namespace(init: HostPid) -> Result<bool, LaunchError> {
-    let inode = |path: &str| rustix::fs::stat(path).map(|stat| stat.st_ino).at(Step::JoinNamespace, || path);
+    let inode = |path: &str| match rustix::fs::stat(path) {
+        Ok(stat) => Ok(Some(stat.st_ino)),
+        // A kernel without user namespaces.
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(LaunchError::new(Step::JoinNamespace, path, errno)),
+    };
     Ok(inode(&format!("/proc/{init}/ns/user"))? != inode("/proc/self/ns/user")?)
 }
 
@@ -186,7 +192,17 @@ impl Newcomer<'_> {
         if self.user {
             kinds |= ThreadNameSpaceType::USER;
         }
-        move_into_thread_name_spaces(self.init, kinds).at(Step::JoinNamespace, || "of the container's init")?;
+        // A kernel may be built without some kinds; it says EINVAL to all then.
+        let without_time = kinds.difference(ThreadNameSpaceType::TIME);
+        let without_groups = without_time.difference(ThreadNameSpaceType::CONTROL_GROUP);
+        move_into_thread_name_spaces(self.init, kinds)
+            .or_else(|errno| {
+                if errno == Errno::INVAL { move_into_thread_name_spaces(self.init, without_time) } else { Err(errno) }
+            })
+            .or_else(|errno| {
+                if errno == Errno::INVAL { move_into_thread_name_spaces(self.init, without_groups) } else { Err(errno) }
+            })
+            .at(Step::JoinNamespace, || "of the container's init")?;
         if self.user { crate::init::become_root() } else { Ok(()) }
     }
 
