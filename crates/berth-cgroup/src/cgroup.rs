@@ -10,6 +10,7 @@ use rustix::process::Signal;
 use crate::hierarchy::Mode;
 use crate::limits::Facts;
 use crate::{Error, Hierarchy, OomWatch, Stats, devices, file, freezer, limits, members, oom, stats, systemd, tree};
+use systemd::Placeholder;
 
 /// Who makes the cgroup.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -77,6 +78,9 @@ pub struct Cgroup {
     /// systemd's unit, with its driver.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     unit: Option<String>,
+    /// What keeps systemd's scope alive until init is in it.
+    #[serde(skip)]
+    placeholder: Option<Placeholder>,
 }
 
 impl Cgroup {
@@ -93,14 +97,15 @@ impl Cgroup {
         resources: &LinuxResources,
         options: &Options,
     ) -> Result<Created, Error> {
-        let cgroup = Cgroup::open(hierarchy, path, options.driver)?;
-        if let Some(unit) = &cgroup.unit {
-            systemd::start(path, unit, resources)?;
+        let mut cgroup = Cgroup::open(hierarchy, path, options.driver)?;
+        if let Some(request) = cgroup.request(resources) {
+            cgroup.placeholder = Some(systemd::start(&request, systemd::slice(path))?);
         }
         tree::make(&cgroup, hierarchy)?;
         match cgroup.limit_new(resources, options) {
             Ok(warnings) => Ok(Created { cgroup, warnings }),
             Err(error) => {
+                let _ = cgroup.settle();
                 // What went wrong first is what matters.
                 let _ = cgroup.remove();
                 Err(error)
@@ -118,7 +123,29 @@ impl Cgroup {
             Ok(Directory { controllers: mount.controllers.clone(), path: mount.directory(&path)? })
         };
         let directories = hierarchy.used().iter().map(directory).collect::<Result<_, Error>>()?;
-        Ok(Cgroup { directories, unified: hierarchy.mode() == Mode::V2, driver, unit })
+        Ok(Cgroup { directories, unified: hierarchy.mode() == Mode::V2, driver, unit, placeholder: None })
+    }
+
+    fn request<'a>(&'a self, resources: &'a LinuxResources) -> Option<systemd::Request<'a>> {
+        let unit = self.unit.as_deref()?;
+        Some(systemd::Request { unit, unified: self.unified, resources })
+    }
+
+    /// Whether systemd makes the directories, with somebody in them already.
+    pub(crate) fn is_made_by_systemd(&self) -> bool {
+        self.unit.is_some()
+    }
+
+    /// To be called when init is in. systemd's scope was kept by a placeholder until then; otherwise nothing happens.
+    pub fn settle(&self) -> Result<(), Error> {
+        let Some(placeholder) = &self.placeholder else { return Ok(()) };
+        placeholder.end();
+        let Some(limit) = placeholder.holds_back() else { return Ok(()) };
+        let mut pids = oci_spec::runtime::LinuxPids::default();
+        pids.set_limit(limit);
+        let mut resources = LinuxResources::default();
+        resources.set_pids(Some(pids));
+        self.update(&resources)
     }
 
     /// Each directory with its controllers (or `name=…`; none on v2): for `/proc`, for mounting, for `state`.
@@ -164,8 +191,8 @@ impl Cgroup {
 
     /// Changes limits; what `resources` does not name stays. Devices change only if there are rules.
     pub fn update(&self, resources: &LinuxResources) -> Result<(), Error> {
-        if let Some(unit) = &self.unit {
-            systemd::update(unit, resources)?;
+        if let Some(request) = self.request(resources) {
+            systemd::update(&request)?;
         }
         limits::apply(self, self.plan(resources, false)?)?;
         match resources.devices() {
@@ -175,7 +202,10 @@ impl Cgroup {
     }
 
     fn limit_new(&self, resources: &LinuxResources, options: &Options) -> Result<Vec<Error>, Error> {
-        let steps = self.plan(resources, true)?;
+        let mut steps = self.plan(resources, true)?;
+        if self.placeholder.as_ref().is_some_and(|one| one.holds_back().is_some()) {
+            steps.retain(|step| !matches!(step, Ok(setting) if setting.controller == "pids"));
+        }
         let mut warnings = Vec::new();
         if options.lenient {
             warnings = limits::apply_leniently(self, steps)?;
@@ -250,11 +280,12 @@ impl Cgroup {
     /// Removes the cgroup and what was made below it. The processes must be gone; those that are only just
     /// going are waited for briefly. A cgroup that is not there is no error.
     pub fn remove(&self) -> Result<(), Error> {
-        tree::remove(self)?;
-        match &self.unit {
-            Some(unit) => systemd::stop(unit),
-            None => Ok(()),
+        if let Some(placeholder) = &self.placeholder {
+            placeholder.end();
         }
+        let stopped = self.unit.as_deref().map_or(Ok(()), systemd::stop);
+        tree::remove(self)?;
+        stopped
     }
 }
 

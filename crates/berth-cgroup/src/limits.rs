@@ -11,6 +11,8 @@ use oci_spec::runtime::LinuxResources;
 use crate::Error;
 
 pub(crate) use apply::{apply, apply_leniently};
+#[cfg(feature = "systemd")]
+pub(crate) use v2::{cpu_weight, io_weight};
 
 /// One write that sets a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,8 +1,26 @@
 //! The systemd driver: the cgroup is a transient scope that systemd makes.
 
+#[cfg(feature = "systemd")]
+mod bus;
+mod placeholder;
+#[cfg(feature = "systemd")]
+mod properties;
+
 use oci_spec::runtime::LinuxResources;
 
 use crate::Error;
+
+pub(crate) use placeholder::Placeholder;
+
+/// What systemd is asked for a scope.
+#[derive(Debug)]
+#[cfg_attr(not(feature = "systemd"), allow(dead_code, reason = "only systemd reads it"))]
+pub(crate) struct Request<'a> {
+    pub(crate) unit: &'a str,
+    /// On v2 the properties have other names.
+    pub(crate) unified: bool,
+    pub(crate) resources: &'a LinuxResources,
+}
 
 /// The path of the scope's cgroup, and its unit, from `slice:prefix:name`.
 pub(crate) fn place(path: &str) -> Result<(String, String), Error> {
@@ -42,24 +60,64 @@ fn expand(slice: &str) -> Option<String> {
     Some(path)
 }
 
-pub(crate) fn start(path: &str, unit: &str, resources: &LinuxResources) -> Result<(), Error> {
-    let _ = (path, resources);
-    Err(unavailable("start", unit))
+/// The slice a scope with this path lies in.
+pub(crate) fn slice(path: &str) -> &str {
+    match path.split(':').next() {
+        Some("") | None => "system.slice",
+        Some(slice) => slice,
+    }
 }
 
-pub(crate) fn update(unit: &str, resources: &LinuxResources) -> Result<(), Error> {
-    let _ = resources;
-    Err(unavailable("change", unit))
+#[cfg(feature = "systemd")]
+mod driver {
+    use super::{Error, Placeholder, Request, bus, properties};
+
+    /// Makes the scope, with a placeholder in it: a scope cannot be empty.
+    pub(crate) fn start(request: &Request<'_>, slice: &str) -> Result<Placeholder, Error> {
+        let failed = |reason: String| Error::Systemd { step: "start", unit: request.unit.to_owned(), reason };
+        let placeholder =
+            Placeholder::new(request.resources).map_err(|errno| failed(format!("no placeholder: {errno}")))?;
+        let mut all = properties::of_scope(request.unit, slice, placeholder.pid());
+        all.extend(properties::of_limits(request, placeholder.holds_back()));
+        bus::start(request.unit, &all).map_err(failed)?;
+        Ok(placeholder)
+    }
+
+    /// Tells systemd of new limits, which it would otherwise undo at its next reload.
+    pub(crate) fn update(request: &Request<'_>) -> Result<(), Error> {
+        let failed = |reason| Error::Systemd { step: "change", unit: request.unit.to_owned(), reason };
+        bus::update(request.unit, &properties::of_limits(request, None)).map_err(failed)
+    }
+
+    /// Stops the unit; one that is gone is no error.
+    pub(crate) fn stop(unit: &str) -> Result<(), Error> {
+        let failed = |reason| Error::Systemd { step: "stop", unit: unit.to_owned(), reason };
+        bus::stop(unit).map_err(failed)
+    }
 }
 
-pub(crate) fn stop(unit: &str) -> Result<(), Error> {
-    let _ = unit;
-    Ok(())
+#[cfg(not(feature = "systemd"))]
+mod driver {
+    use super::{Error, Placeholder, Request};
+
+    fn unavailable<T>(step: &'static str, unit: &str) -> Result<T, Error> {
+        Err(Error::Systemd { step, unit: unit.to_owned(), reason: "this program was built without systemd".to_owned() })
+    }
+
+    pub(crate) fn start(request: &Request<'_>, _slice: &str) -> Result<Placeholder, Error> {
+        unavailable("start", request.unit)
+    }
+
+    pub(crate) fn update(request: &Request<'_>) -> Result<(), Error> {
+        unavailable("change", request.unit)
+    }
+
+    pub(crate) fn stop(unit: &str) -> Result<(), Error> {
+        unavailable("stop", unit)
+    }
 }
 
-fn unavailable(step: &'static str, unit: &str) -> Error {
-    Error::Systemd { step, unit: unit.to_owned(), reason: "this build is without systemd".to_owned() }
-}
+pub(crate) use driver::{start, stop, update};
 
 #[cfg(test)]
 mod tests {

@@ -14,6 +14,13 @@ use crate::{Error, Hierarchy, file};
 pub(crate) fn make(cgroup: &Cgroup, hierarchy: &Hierarchy) -> Result<(), Error> {
     let mut made: Vec<&Path> = Vec::new();
     for ((controllers, path), mount) in cgroup.directories().zip(hierarchy.used()) {
+        // What systemd made, it made with the placeholder in it.
+        if cgroup.is_made_by_systemd() && path.is_dir() {
+            if cgroup.is_unified() {
+                delegate(path, &mount.mountpoint, hierarchy.controllers());
+            }
+            continue;
+        }
         let result =
             if cgroup.is_unified() { make_v2(path, &mount.mountpoint, hierarchy) } else { make_v1(path, controllers) };
         match result {

@@ -94,7 +94,7 @@ fn cpu(cpu: &LinuxCpu, facts: &dyn Facts) -> Vec<Step> {
     let idle = cpu.idle();
     steps.extend(idle.map(|idle| set("cpu", "an idle CPU class", "cpu.idle", idle)));
     let shares = cpu.shares().filter(|shares| *shares != 0 && idle != Some(1));
-    steps.extend(shares.map(|shares| set("cpu", "a CPU weight", "cpu.weight", weight(shares))));
+    steps.extend(shares.map(|shares| set("cpu", "a CPU weight", "cpu.weight", cpu_weight(shares))));
     steps.extend(cpu.burst().map(|burst| or_nothing(set("cpu", "a CPU burst", "cpu.max.burst", burst), burst == 0)));
     steps.extend(quota(cpu, facts).map(|line| set("cpu", "a CPU quota", "cpu.max", line)));
     if cpu.realtime_runtime().is_some_and(|us| us != 0) || cpu.realtime_period().is_some_and(|us| us != 0) {
@@ -109,7 +109,7 @@ fn cpu(cpu: &LinuxCpu, facts: &dyn Facts) -> Vec<Step> {
 
 /// v1's shares (2 to 262144, usually 1024) as a weight (1 to 10000, usually 100): the curve through the ends and the
 /// defaults that runtimes agreed on.
-pub(crate) fn weight(shares: u64) -> u64 {
+pub(crate) fn cpu_weight(shares: u64) -> u64 {
     if shares <= 2 {
         return 1;
     }
@@ -137,7 +137,7 @@ fn quota(cpu: &LinuxCpu, facts: &dyn Facts) -> Option<String> {
 }
 
 /// BFQ's weights are v1's (10 to 1000); `io.weight` goes from 1 to 10000.
-fn io_weight(weight: u16) -> u64 {
+pub(crate) fn io_weight(weight: u16) -> u64 {
     1 + u64::from(weight.clamp(10, 1000) - 10) * 9999 / 990
 }
 

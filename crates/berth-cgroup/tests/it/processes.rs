@@ -108,12 +108,15 @@ fn figures_grow() {
     let Some(host) = Host::with("processes::figures_grow", &["cpu", "memory", "pids"]) else { return };
     let cgroup = host.create(&resources(json!({"cpu": {"quota": 20000, "period": 100_000}}))).unwrap();
     let mut inside = Inside::run(&cgroup, "x=$(head -c 2000000 /dev/zero | tr '\\0' x); while :; do :; done");
-    eventually("throttling", || cgroup.stats().unwrap().cpu.unwrap().throttled_time > 0);
+    eventually("memory and throttling", || {
+        let stats = cgroup.stats().unwrap();
+        stats.memory.unwrap().usage > 1 << 20 && stats.cpu.unwrap().throttled_time > 0
+    });
     let stats = cgroup.stats().unwrap();
     let (cpu, memory) = (stats.cpu.unwrap(), stats.memory.unwrap());
     assert!(cpu.total > 1_000_000, "{cpu:?}");
     assert!(cpu.periods > 0 && cpu.throttled_periods > 0, "{cpu:?}");
-    assert!(memory.usage > 1 << 20 && !memory.stat.is_empty(), "{memory:?}");
+    assert!(!memory.stat.is_empty());
     assert!(stats.pids.unwrap().current >= 1);
     if !cgroup.is_unified() {
         assert!(!cpu.per_cpu.is_empty());
