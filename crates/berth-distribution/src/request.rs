@@ -325,6 +325,9 @@ pub(crate) fn transport(method: &Method, url: &str, error: &reqwest::Error) -> E
         () if words.contains("dns error") => {
             format!("dial tcp: lookup {}: no such host", host.as_ref().and_then(Url::host_str).unwrap_or_default())
         }
+        () if words.contains("UnknownIssuer") => {
+            "tls: failed to verify certificate: x509: certificate signed by unknown authority".to_owned()
+        }
         () if error.is_timeout() => "the registry does not answer (timed out)".to_owned(),
         () => cause.to_string(),
     };

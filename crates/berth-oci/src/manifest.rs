@@ -64,6 +64,7 @@ pub struct Index {
 }
 
 /// What a registry or a layout has under a name.
+#[allow(clippy::large_enum_variant, reason = "one of them is read a pull, and taken apart at once")]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Document {
     /// One image.

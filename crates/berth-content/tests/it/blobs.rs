@@ -19,7 +19,7 @@ fn a_blob_is_verified_and_named_by_its_digest() {
     ingest.verify().unwrap().publish().unwrap();
     assert_eq!(store.read(&digest).unwrap(), b"hello");
     assert_eq!(store.size(&digest), Some(5));
-    assert_eq!(store.list().unwrap(), [digest.clone()]);
+    assert_eq!(store.list().unwrap(), std::slice::from_ref(&digest));
     assert_eq!(files(root.path(), "ingest"), 0);
     assert!(store.delete(&digest).unwrap());
     assert!(!store.delete(&digest).unwrap());

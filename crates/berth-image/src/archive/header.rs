@@ -4,6 +4,9 @@ use super::ArchiveError;
 
 pub(crate) const BLOCK: usize = 512;
 
+/// Offset and length of each piece of data in a sparse file.
+pub(crate) type Segments = Vec<(u64, u64)>;
+
 /// A header block; fields are read where they are needed.
 pub(crate) struct Header<'a>(pub(crate) &'a [u8; BLOCK]);
 
@@ -64,7 +67,7 @@ impl Header<'_> {
     }
 
     /// GNU's old sparse map in the header: up to four segments, whether more blocks follow, and the real size.
-    pub(crate) fn gnu_sparse(&self) -> Result<(Vec<(u64, u64)>, bool, u64), ArchiveError> {
+    pub(crate) fn gnu_sparse(&self) -> Result<(Segments, bool, u64), ArchiveError> {
         let real = number(&self.0[483..495]).and_then(|n| n.try_into().ok()).ok_or(ArchiveError::Sparse)?;
         Ok((sparse_segments(&self.0[386..482])?, self.0[482] != 0, real))
     }
@@ -79,7 +82,7 @@ impl Header<'_> {
 }
 
 /// Pairs of offset and length, 24 bytes each, as GNU writes them; an empty one ends the list.
-pub(crate) fn sparse_segments(bytes: &[u8]) -> Result<Vec<(u64, u64)>, ArchiveError> {
+pub(crate) fn sparse_segments(bytes: &[u8]) -> Result<Segments, ArchiveError> {
     let mut segments = Vec::new();
     for pair in bytes.chunks_exact(24) {
         if pair[0] == 0 && pair[12] == 0 {

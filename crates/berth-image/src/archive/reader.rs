@@ -244,3 +244,76 @@ fn kind(typeflag: u8) -> Result<Kind, ArchiveError> {
         other => return Err(ArchiveError::Kind(char::from(other))),
     })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// An archive with something of everything that is parsed: long names, PAX, sparse maps.
+    fn sample() -> Vec<u8> {
+        let directory = tempfile::tempdir().unwrap();
+        let long = directory.path().join("n".repeat(150));
+        std::fs::write(&long, vec![b'x'; 1000]).unwrap();
+        let sparse = std::fs::File::create(directory.path().join("sparse")).unwrap();
+        for n in 0..10 {
+            std::os::unix::fs::FileExt::write_all_at(&sparse, &[1; 4096], n * 65536).unwrap();
+        }
+        let mut archive = Vec::new();
+        for format in ["--format=gnu", "--format=pax"] {
+            let mut tar = std::process::Command::new("tar");
+            tar.arg("-C").arg(directory.path()).args([format, "--sparse", "-cf", "-", "."]);
+            let output = tar.output().unwrap();
+            // Without the end mark, so that the next format follows.
+            let end = output.stdout.iter().rposition(|&b| b != 0).unwrap() + 1;
+            archive.extend_from_slice(&output.stdout[..end.next_multiple_of(BLOCK)]);
+        }
+        archive
+    }
+
+    fn read_all(archive: &[u8]) -> Result<usize, ArchiveError> {
+        let mut reader = Reader::new(archive);
+        let (mut entries, mut buffer) = (0, [0; 4096]);
+        while reader.next()?.is_some() {
+            entries += 1;
+            while reader.read(&mut buffer)?.1 > 0 {}
+        }
+        reader.finish().map(|()| entries)
+    }
+
+    /// The header's checksum made right again, so that what lies behind it is reached.
+    fn repair(block: &mut [u8]) {
+        block[148..156].fill(b' ');
+        let sum: u32 = block.iter().map(|&b| u32::from(b)).sum();
+        block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    }
+
+    #[test]
+    fn spoilt_archives_end_in_an_error_or_in_peace() {
+        let whole = sample();
+        assert_eq!(read_all(&whole).unwrap(), 6);
+        let blocks = whole.len() / BLOCK;
+        let spoil = prop::collection::vec((0..blocks, 0..BLOCK, any::<u8>(), any::<bool>()), 1..6);
+        let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+            cases: 2000,
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        });
+        let test = |(changes, cut): (Vec<(usize, usize, u8, bool)>, usize)| {
+            let mut archive = whole.clone();
+            for (block, at, byte, fix) in changes {
+                let block = &mut archive[block * BLOCK..(block + 1) * BLOCK];
+                block[at] = byte;
+                if fix {
+                    repair(block);
+                }
+            }
+            archive.truncate(archive.len() - cut);
+            let _ = read_all(&archive);
+            Ok(())
+        };
+        runner.run(&(spoil, 0..2000_usize), test).unwrap();
+    }
+}

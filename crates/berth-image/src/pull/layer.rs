@@ -23,8 +23,8 @@ use crate::store::{Inner, now};
 use crate::unpack::{Limits, Unpacked, unpack};
 use crate::{Error, LayerPhase, Result};
 
-/// Pieces of some 16 KiB (what the network gives at once) between two stages.
-const QUEUE: usize = 32;
+/// Pieces between two stages. One has what the network gave at once: 16 to 400 KiB.
+const QUEUE: usize = 8;
 
 /// What is to become a layer.
 #[derive(Debug, Clone)]

@@ -43,15 +43,21 @@ pub(crate) async fn pull(
     progress: Progress<'_>,
 ) -> Result<Pulled> {
     let source = source(inner, reference, credentials)?;
-    let object = reference.object();
-    progress(PullEvent::Started { object: object.to_owned(), repository: reference.path().to_owned() });
     let pulled = match unchanged(inner, &*source, reference, platform.as_ref()).await? {
-        Some(pulled) => pulled,
+        Some(pulled) => {
+            started(reference, progress);
+            pulled
+        }
         None => bring(inner, &source, reference, platform, progress).await?,
     };
     progress(PullEvent::Digest(pulled.digest.clone()));
     progress(PullEvent::Finished { reference: reference.familiar(), fresh: pulled.fresh });
     Ok(pulled)
+}
+
+/// Told when the source has answered: a name that is not there is an error and nothing else.
+fn started(reference: &Reference, progress: Progress<'_>) {
+    progress(PullEvent::Started { object: reference.object().to_owned(), repository: reference.path().to_owned() });
 }
 
 pub(crate) async fn remote_tags(
@@ -100,6 +106,7 @@ async fn bring(
     progress: Progress<'_>,
 ) -> Result<Pulled> {
     let chosen = choose::choose(&**source, reference, platform.as_ref()).await?;
+    started(reference, progress);
     let manifest = &chosen.manifest;
     check_manifest(manifest)?;
     let id = ImageId(manifest.config.digest.clone());

@@ -128,7 +128,7 @@ fn broken_archives_are_refused() {
 
 #[test]
 fn bombs_are_refused() {
-    // 5 GiB of zeros in some hundred kilobytes, as one file; never held in memory, nor written whole.
+    // 5 GiB of zeros in some hundred kilobytes, as one file; neither held in memory nor written.
     let mut header = tar::Header::new_gnu();
     header.set_size(5 << 30);
     header.set_mode(0o644);

@@ -3,7 +3,6 @@
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 
 use berth_image::{ErrorKind, LayerPhase, PullConfig, PullEvent};
 use berth_oci::{Descriptor, Digest, Platform, Reference, media};
@@ -20,13 +19,20 @@ struct Registry {
 
 impl Registry {
     fn start() -> Self {
+        Self::start_with("", |_| {})
+    }
+
+    /// With more lines under `http`, and files they need.
+    fn start_with(http: &str, prepare: impl Fn(&Path)) -> Self {
         let root = tempfile::tempdir().unwrap();
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let (config, log) = (root.path().join("config.yml"), root.path().join("log"));
         let text = format!(
-            "version: 0.1\nlog: {{level: info}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: {free}}}\n",
+            "version: 0.1\nlog: {{level: info}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: {free}{http}}}\n",
             root.path().join("data").display()
-        );
+        )
+        .replace("ROOT", root.path().to_str().unwrap());
+        prepare(root.path());
         std::fs::write(&config, text).unwrap();
         let log = std::fs::File::create(log).unwrap();
         let child = Command::new("docker-registry")
@@ -195,10 +201,27 @@ async fn platforms(registry: &Registry, fixture: &Fixture) {
     assert_eq!(error.to_string(), "no matching manifest for linux/s390x in the manifest list entries");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_on_this_host_may_speak_tls_by_a_certificate_of_its_own() {
+    let certify = |root: &Path| {
+        let output = Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=registry"])
+            .args(["-keyout", "key.pem", "-out", "cert.pem"])
+            .current_dir(root)
+            .output()
+            .expect("openssl is installed");
+        assert!(output.status.success());
+    };
+    let registry = Registry::start_with(", tls: {certificate: ROOT/cert.pem, key: ROOT/key.pem}", certify);
+    let (_, image) = image_for("linux/amd64", &[(layer("x", b"x"), Form::Gzip)]);
+    let name = registry.push(layout(&[("", image)], false).path(), "tls:1", &[]);
+    let fixture = Fixture::new(PullConfig::default());
+    assert!(pull(&fixture, &name, None).await.unwrap().0.fresh);
+}
+
 #[test]
 fn other_tools_read_the_blob_store() {
-    static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
-    let runtime = RUNTIME.get_or_init(|| tokio::runtime::Runtime::new().unwrap());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
     let (_, image) = image_for("linux/amd64", &[(layer("x", b"x"), Form::Gzip)]);
     let fixture = Fixture::embedded(&[("berth/hello", &image)]);
     runtime.block_on(pull(&fixture, "berth/hello", None)).unwrap();

@@ -71,6 +71,10 @@ fn every_kind_of_file_in_every_format() {
     let source = tempfile::tempdir().unwrap();
     let at = |name: &str| source.path().join(name);
     std::fs::write(at("file"), b"content").unwrap();
+    // Zeros at the beginning, in the middle and at the end: whether they are written nobody can tell.
+    let mut zeros = vec![0; 1_000_000];
+    zeros[400_000] = 1;
+    std::fs::write(at("zeros"), zeros).unwrap();
     std::fs::set_permissions(at("file"), PermissionsExt::from_mode(0o4751)).unwrap();
     lchown(at("file"), Some(1234), Some(4321)).unwrap();
     std::fs::set_permissions(at("file"), PermissionsExt::from_mode(0o4751)).unwrap();
