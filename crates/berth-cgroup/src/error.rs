@@ -68,6 +68,14 @@ pub enum Error {
         /// The file that is missing, where the controller is there but lacks it.
         file: Option<String>,
     },
+    /// A limit that this host's version of cgroups does not have.
+    #[error("{limit} cannot be set with cgroup {version}")]
+    Version {
+        /// The limit as users know it.
+        limit: &'static str,
+        /// `v1` or `v2`: the host's.
+        version: &'static str,
+    },
     /// A value that no kernel takes.
     #[error("{limit} cannot be {value}: {reason}")]
     Value {

@@ -64,9 +64,9 @@ fn or_nothing(step: Step, dispensable: bool) -> Step {
     step.map(|setting| Setting { dispensable, ..setting })
 }
 
-/// A limit that this version of cgroups does not have.
-fn unknown(limit: &'static str, controller: &'static str, file: &'static str) -> Step {
-    Err(Error::Absent { limit, controller, file: Some(file.to_owned()) })
+/// A limit that only the other version of cgroups has.
+fn only_v1(limit: &'static str) -> Step {
+    Err(Error::Version { limit, version: "v2" })
 }
 
 fn wrong(limit: &'static str, value: impl ToString, reason: impl Into<String>) -> Error {
@@ -99,3 +99,6 @@ fn rdma(resources: &LinuxResources) -> Vec<Step> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

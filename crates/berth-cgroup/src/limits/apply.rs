@@ -19,7 +19,7 @@ pub(crate) fn apply(cgroup: &Cgroup, steps: Vec<Step>) -> Result<(), Error> {
 pub(crate) fn apply_leniently(cgroup: &Cgroup, steps: Vec<Step>) -> Result<Vec<Error>, Error> {
     let mut warnings = Vec::new();
     let mut lenient = |error| match error {
-        Error::Absent { .. } => {
+        Error::Absent { .. } | Error::Version { .. } => {
             warnings.push(error);
             Ok(())
         }

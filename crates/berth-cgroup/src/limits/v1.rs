@@ -2,7 +2,7 @@
 
 use oci_spec::runtime::{LinuxBlockIo, LinuxCpu, LinuxMemory, LinuxNetwork, LinuxResources};
 
-use super::{Facts, Step, or_nothing, page_size, rdma, set, unknown, wrong};
+use super::{Facts, Step, or_nothing, page_size, rdma, set, wrong};
 use crate::Error;
 
 pub(super) fn plan(resources: &LinuxResources, facts: &dyn Facts) -> Result<Vec<Step>, Error> {
@@ -32,7 +32,7 @@ pub(super) fn plan(resources: &LinuxResources, facts: &dyn Facts) -> Result<Vec<
         steps.extend(self::network(network));
     }
     if resources.unified().as_ref().is_some_and(|unified| !unified.is_empty()) {
-        steps.push(unknown("a unified resource", "unified", "cgroup v2"));
+        steps.push(Err(Error::Version { limit: "a unified resource", version: "v1" }));
     }
     Ok(steps)
 }

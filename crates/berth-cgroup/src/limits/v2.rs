@@ -2,7 +2,7 @@
 
 use oci_spec::runtime::{LinuxBlockIo, LinuxCpu, LinuxMemory, LinuxResources};
 
-use super::{Facts, Step, or_max, or_nothing, page_size, rdma, set, unknown, wrong};
+use super::{Facts, Step, only_v1, or_max, or_nothing, page_size, rdma, set, wrong};
 use crate::Error;
 
 pub(super) fn plan(resources: &LinuxResources, facts: &dyn Facts) -> Result<Vec<Step>, Error> {
@@ -29,10 +29,10 @@ pub(super) fn plan(resources: &LinuxResources, facts: &dyn Facts) -> Result<Vec<
     steps.extend(rdma(resources));
     if let Some(network) = resources.network() {
         if network.class_id().is_some_and(|class| class != 0) {
-            steps.push(unknown("a network class", "net_cls", "cgroup v1"));
+            steps.push(only_v1("a network class"));
         }
         if network.priorities().as_ref().is_some_and(|all| !all.is_empty()) {
-            steps.push(unknown("a network priority", "net_prio", "cgroup v1"));
+            steps.push(only_v1("a network priority"));
         }
     }
     steps.extend(unified(resources)?);
@@ -50,13 +50,13 @@ fn memory(memory: &LinuxMemory, facts: &dyn Facts) -> Result<Vec<Step>, Error> {
     let low = memory.reservation().filter(|low| *low != 0);
     steps.extend(low.map(|low| set("memory", "a memory reservation", "memory.low", or_max(low))));
     if memory.disable_oom_killer() == Some(true) {
-        steps.push(unknown("disabling the OOM killer", "memory", "memory.oom_control (cgroup v1)"));
+        steps.push(only_v1("disabling the OOM killer"));
     }
     if memory.swappiness().is_some() {
-        steps.push(unknown("memory swappiness", "memory", "memory.swappiness (cgroup v1)"));
+        steps.push(only_v1("memory swappiness"));
     }
     if memory.kernel_tcp().is_some_and(|limit| limit != 0) {
-        steps.push(unknown("a TCP buffer limit", "memory", "memory.kmem.tcp.limit_in_bytes (cgroup v1)"));
+        steps.push(only_v1("a TCP buffer limit"));
     }
     Ok(steps)
 }
@@ -98,7 +98,7 @@ fn cpu(cpu: &LinuxCpu, facts: &dyn Facts) -> Vec<Step> {
     steps.extend(cpu.burst().map(|burst| or_nothing(set("cpu", "a CPU burst", "cpu.max.burst", burst), burst == 0)));
     steps.extend(quota(cpu, facts).map(|line| set("cpu", "a CPU quota", "cpu.max", line)));
     if cpu.realtime_runtime().is_some_and(|us| us != 0) || cpu.realtime_period().is_some_and(|us| us != 0) {
-        steps.push(unknown("a real-time limit", "cpu", "cpu.rt_runtime_us (cgroup v1)"));
+        steps.push(only_v1("a real-time limit"));
     }
     let cpus = cpu.cpus().as_ref().filter(|cpus| !cpus.is_empty());
     steps.extend(cpus.map(|cpus| set("cpuset", "a set of CPUs", "cpuset.cpus", cpus)));
@@ -155,7 +155,7 @@ fn block_io(io: &LinuxBlockIo, facts: &dyn Facts) -> Vec<Step> {
         steps.extend(weight.map(|weight| set("io", WEIGHT, file, line(weight))));
     }
     if io.leaf_weight().is_some_and(|weight| weight != 0) {
-        steps.push(unknown("a block I/O leaf weight", "io", "blkio.leaf_weight (cgroup v1)"));
+        steps.push(only_v1("a block I/O leaf weight"));
     }
     for (devices, key) in [
         (io.throttle_read_bps_device(), "rbps"),
