@@ -63,11 +63,7 @@ fn check_action<'a>(action: &'a str, open: &mut Vec<&'a str>) -> Result<(), Stri
             Some(&("if" | "range" | "with")) => {}
             _ => return Err("unexpected {{else}}".to_owned()),
         },
-        "end" => {
-            if open.pop().is_none() {
-                return Err("unexpected {{end}}".to_owned());
-            }
-        }
+        "end" if open.pop().is_none() => return Err("unexpected {{end}}".to_owned()),
         "break" | "continue" if rest.is_empty() && !open.contains(&"range") => {
             return Err(format!("{{{{{word}}}}} outside {{{{range}}}}"));
         }

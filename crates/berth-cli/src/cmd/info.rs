@@ -28,10 +28,13 @@ fn run(session: &Session, parsed: &Parsed) -> Outcome {
     let client = session.client()?;
     if let Some(template) = parsed.get("format").filter(|f| !f.is_empty()) {
         let mut json = session.block_on(client.get(&["info"], &[]))??;
-        json["ClientInfo"] = serde_json::json!({
+        let client_info = serde_json::json!({
             "Debug": false, "Version": env!("CARGO_PKG_VERSION"), "Os": "linux",
             "Context": session.context_name(), "Plugins": [], "Warnings": null,
         });
+        if let Some(members) = json.as_object_mut() {
+            members.insert("ClientInfo".to_owned(), client_info);
+        }
         let value = order::like::<Info>(&json)?;
         crate::print(&(format::object(template, &value)? + "\n"));
         return Ok(0);
