@@ -137,7 +137,7 @@ fn output(directory: &Path, mebibytes: usize) {
 
 fn memory(directory: &Path) {
     let mut connection = start(request(directory, &["/bin/busybox", "sleep", "100"], LogDriver::JsonFile), Vec::new());
-    std::thread::sleep(Duration::from_millis(300));
+    std::thread::sleep(Duration::from_millis(1500));
     let shim = connection.shim_pid().unwrap();
     print!("{}", std::fs::read_to_string(format!("/proc/{shim}/smaps_rollup")).unwrap());
     connection.call(Request::Signal(Signal { exec: None, signal: 9 }), Vec::new()).unwrap();

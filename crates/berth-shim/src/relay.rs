@@ -28,6 +28,8 @@ use input::Input;
 
 /// How much is read at once; a pipe holds no more unless told to.
 const READ: usize = 64 << 10;
+/// What a pipe is made to hold once its process fills it: fewer turns between the two.
+const LOUD_PIPE: usize = 256 << 10;
 /// Reads in a turn, lest one loud stream starve the others.
 const READS_A_TURN: usize = 4;
 /// What is still read after the process has ended, should somebody else go on writing.
@@ -50,7 +52,18 @@ pub(crate) struct Ends {
 struct Output {
     fd: OwnedFd,
     stream: Stream,
+    loud: bool,
     watch: Watch,
+}
+
+impl Output {
+    fn filled_a_read(&mut self) {
+        if !self.loud {
+            self.loud = true;
+            // A pty stays as it is, and so does a pipe beyond the host's limits.
+            let _ = rustix::pipe::fcntl_setpipe_size(&self.fd, LOUD_PIPE);
+        }
+    }
 }
 
 /// The loop's scratch memory: one for all, given back while nothing happens.
@@ -85,7 +98,8 @@ pub(crate) struct Relay {
 
 impl Relay {
     pub(crate) fn new(session: u32, ends: Ends, stdin_once: bool) -> Self {
-        let output = |fd: Option<OwnedFd>, stream| fd.map(|fd| Output { fd, stream, watch: Watch::default() });
+        let output =
+            |fd: Option<OwnedFd>, stream| fd.map(|fd| Output { fd, stream, loud: false, watch: Watch::default() });
         Self {
             session,
             terminal: ends.terminal,
@@ -138,7 +152,7 @@ impl Relay {
 
     /// Reads once: the log has it before any client. `None`: there is nothing more for now.
     fn pass_on(&mut self, index: usize, scratch: &mut Scratch) -> Option<usize> {
-        let output = self.outputs.get(index)?.as_ref()?;
+        let output = self.outputs.get_mut(index)?.as_mut()?;
         let (buffer, stream) = (scratch.get(), output.stream);
         match rustix::io::read(&output.fd, &mut *buffer) {
             Ok(0) => {
@@ -146,6 +160,9 @@ impl Relay {
                 None
             }
             Ok(length) => {
+                if length == READ {
+                    output.filled_a_read();
+                }
                 let said = &buffer[..length];
                 if let Some(log) = &mut self.log {
                     log.append(stream, said);

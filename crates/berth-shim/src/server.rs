@@ -64,6 +64,8 @@ pub(crate) struct Server {
     unheard: Vec<Event>,
     over_since: Option<Instant>,
     removed: bool,
+    /// Nothing was asked for a while, and what that took was given back.
+    settled: bool,
 }
 
 /// Serves one container from its launch to its end.
@@ -135,6 +137,7 @@ impl Server {
             unheard: Vec::new(),
             over_since: None,
             removed: false,
+            settled: false,
         };
         server.listen();
         if let Some(init) = &mut server.sessions[0] {
@@ -306,7 +309,7 @@ impl Server {
         let now = Instant::now();
         let clients = self.sessions.iter().flatten().filter_map(|session| session.relay.deadline()).min();
         let clients = clients.map(|deadline| deadline.saturating_duration_since(now));
-        let idle = self.scratch.is_held().then_some(IDLE);
+        let idle = (self.scratch.is_held() || !self.settled).then_some(IDLE);
         let retry = self.over_since.map(|_| if self.removed { IDLE } else { RETRY });
         [clients, idle, retry].into_iter().flatten().min()
     }
@@ -315,6 +318,10 @@ impl Server {
         self.scratch.release();
         for session in self.sessions.iter_mut().flatten() {
             session.relay.release();
+        }
+        if !std::mem::replace(&mut self.settled, true) {
+            // Launching and joining take much code, waiting takes little.
+            let _ = berth_sys::memory::forget_code();
         }
     }
 }

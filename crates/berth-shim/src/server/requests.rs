@@ -19,6 +19,7 @@ impl Server {
         connection.flush();
         connection.receive();
         while let Some((seq, request)) = self.next_request(number) {
+            self.settled = false;
             let response = match request {
                 Ok((request, descriptors)) => self.answer(request, descriptors).unwrap_or_else(Response::Failed),
                 Err(failure) => Response::Failed(failure),
