@@ -29,8 +29,6 @@ pub(crate) struct Last<'a> {
     /// A connection to who wants the seccomp listener, and the message that goes with it.
     pub(crate) listener: Option<(OwnedFd, Vec<u8>)>,
     pub(crate) ourselves: Ourselves,
-    /// Capabilities this process had when it was born.
-    pub(crate) held: u64,
     /// The container's procfs, for labels.
     pub(crate) proc: Option<OwnedFd>,
     /// Whether the working directory has been entered.
@@ -95,6 +93,7 @@ impl Last<'_> {
             self.install_filter()?;
         }
         let program = &self.program;
+        let held = capabilities::held()?;
         capabilities::bound(program.capabilities)?;
         set_keep_capabilities(true).at(Step::Capabilities, || "")?;
         let user = &program.user;
@@ -109,7 +108,7 @@ impl Last<'_> {
         let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
         set_thread_res_gid(gid, gid, gid).at(Step::User, said)?;
         set_thread_res_uid(uid, uid, uid).at(Step::User, said)?;
-        capabilities::apply(program.capabilities, self.held)?;
+        capabilities::apply(program.capabilities, held)?;
         set_keep_capabilities(false).at(Step::Capabilities, || "")?;
         umask(Mode::from_raw_mode(program.user.umask.unwrap_or(0o022)));
         if !self.arrived {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use berth_sys::mount::{Attributes, NODEV, NOEXEC, NOSUID, RDONLY, mount_setattr};
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, Spec};
 use rustix::fs::{
-    AtFlags, CWD, FileType, Gid, Mode, Uid, chownat, fstat, major, makedev, minor, mknodat, symlinkat, unlinkat,
+    AtFlags, CWD, FileType, Gid, Mode, Uid, chownat, fstat, major, makedev, minor, mknodat, statat, symlinkat, unlinkat,
 };
 use rustix::io::Errno;
 
@@ -95,6 +95,15 @@ impl Device {
         self.path.display().to_string()
     }
 
+    /// What stands there already must be it; of the default devices an image may have its own idea.
+    fn accept(&self, parent: BorrowedFd<'_>, name: &Path) -> Result<(), Errno> {
+        let stat = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        let same = FileType::from_raw_mode(stat.st_mode) == self.kind
+            && (self.kind == FileType::Fifo || (major(stat.st_rdev), minor(stat.st_rdev)) == self.number);
+        let default = DEFAULT.iter().any(|(path, ..)| self.path == Path::new(path));
+        if same || default { Ok(()) } else { Err(Errno::EXIST) }
+    }
+
     /// Makes it, in `dev` where it lies there directly.
     fn make(&self, root: BorrowedFd<'_>, dev: BorrowedFd<'_>) -> Result<(), Errno> {
         if let Some(tree) = &self.bound {
@@ -112,7 +121,7 @@ impl Device {
         let mode = Mode::from_raw_mode(self.mode);
         match mknodat(parent, name, self.kind, mode, makedev(self.number.0, self.number.1)) {
             Ok(()) => {}
-            Err(Errno::EXIST) => return Ok(()),
+            Err(Errno::EXIST) => return self.accept(parent, name),
             Err(errno) => return Err(errno),
         }
         let (uid, gid) = self.owner;

@@ -15,7 +15,6 @@ use rustix::process::{DumpableBehavior, Signal, pidfd_send_signal, set_dumpable_
 use rustix::thread::{LinkNameSpaceType, ThreadNameSpaceType, move_into_thread_name_spaces, sched_setaffinity};
 
 use crate::become_program::{Last, raise_own_hard_limits, set_oom_score};
-use crate::capabilities;
 use crate::channel::{Channel, Message};
 use crate::error::{At, LaunchError, Step};
 use crate::init::{Streams, close_inherited, join_keyring};
@@ -77,7 +76,6 @@ pub fn join(join: Join<'_>) -> Result<Born, LaunchError> {
             seccomp: join.seccomp,
             listener: None,
             ourselves: Ourselves::find()?,
-            held: capabilities::held()?,
             proc: None,
             arrived: false,
         },

@@ -17,6 +17,7 @@ use rustix::thread::LinkNameSpaceType;
 
 use crate::become_program::Last;
 use crate::channel::{Channel, Message};
+use crate::devices;
 use crate::error::{At, LaunchError, Step};
 use crate::family::Family;
 use crate::hooks::{self, OfBirth};
@@ -25,7 +26,6 @@ use crate::kernel_settings::Settings;
 use crate::mounts::{cgroups, source};
 use crate::process::Program;
 use crate::search::Ourselves;
-use crate::{capabilities, devices};
 
 /// The container's root file system.
 #[derive(Debug)]
@@ -190,7 +190,6 @@ fn prepare<'a>(
             listener: crate::listener::prepare(spec, seccomp, &|| hooks::state_json(spec, id, "creating", 0, bundle))?,
             seccomp,
             ourselves: Ourselves::find()?,
-            held: capabilities::held()?,
             proc: None,
             arrived: false,
         },

@@ -171,6 +171,17 @@ fn devices_are_made() {
 }
 
 #[test]
+fn something_else_in_a_devices_place_is_told() {
+    if !ours() {
+        return;
+    }
+    let mut bundle = Bundle::new("true");
+    fs::write(bundle.root().join("mine"), "a file").unwrap();
+    bundle.config["linux"]["devices"] = json!([{ "path": "/mine", "type": "c", "major": 1, "minor": 5 }]);
+    assert!(bundle.run().failed().contains("cannot create the device /mine: file exists"));
+}
+
+#[test]
 fn masked_and_read_only_paths() {
     let mut bundle = Bundle::new(
         "wc -c < /proc/timer_list; ls -A /sys/kernel | wc -l; cat /secret/x; echo 1 > /proc/sys/net/ipv4/ip_forward",
