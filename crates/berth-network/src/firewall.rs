@@ -10,6 +10,7 @@
 
 mod neighbours;
 mod nft;
+mod ruleset;
 mod table;
 pub(crate) mod watch;
 
@@ -51,7 +52,7 @@ impl Firewall {
             other => other.map_err(|source| failed("opening a socket for", &plan.bridge, source))?,
         };
         // Without nftables behind the socket even a question is refused, as invalid.
-        match nft::chains(&mut socket) {
+        match ruleset::chains(&mut socket) {
             Err(error) if unsupported(&error) || error.kind() == io::ErrorKind::InvalidInput => {
                 return Ok(Installed::Unsupported(no_nftables(&plan)));
             }

@@ -11,7 +11,8 @@
 
 use std::io;
 
-use super::nft::{self, Batch, Chain, FORWARD, INET, IPV4, Place, Seen};
+use super::nft::{Batch, FORWARD, INET, IPV4, Place};
+use super::ruleset::{self, Chain, Seen};
 use crate::netlink::Socket;
 
 pub(super) const DOCKER_USER: &str = "DOCKER-USER";
@@ -57,10 +58,10 @@ fn tag(bridge: &str) -> String {
 
 /// Sees to it that our rules stand in `DOCKER-USER` where there is one; returns what the user should know.
 pub(super) fn settle(socket: &mut Socket, bridge: &str) -> io::Result<Vec<String>> {
-    let chains = nft::chains(socket)?;
+    let chains = ruleset::chains(socket)?;
     let docker = chains.iter().any(|c| c.family == IPV4 && c.table == FILTER && c.name == DOCKER_USER);
     if docker {
-        let rules = nft::rules(socket, IPV4, FILTER)?;
+        let rules = ruleset::rules(socket, IPV4, FILTER)?;
         if let Some(batch) = changes(&rules, &wanted(&rules, bridge), bridge) {
             batch.commit(socket)?;
             tracing::info!(bridge, chain = DOCKER_USER, "accepting the bridge's traffic beside Docker's");
@@ -84,7 +85,7 @@ fn has_legacy_filter() -> bool {
 
 /// Takes our rules out again.
 pub(super) fn remove(socket: &mut Socket, bridge: &str) -> io::Result<()> {
-    let rules = nft::rules(socket, IPV4, FILTER)?;
+    let rules = ruleset::rules(socket, IPV4, FILTER)?;
     match changes(&rules, &[], bridge) {
         Some(batch) => batch.commit(socket),
         None => Ok(()),

@@ -1,24 +1,20 @@
-//! nftables over netlink: the layout of tables, chains, rules and expressions (`linux/netfilter/nf_tables.h`).
+//! nftables written: tables, chains, rules and expressions (`linux/netfilter/nf_tables.h`) in one transaction.
 //!
-//! It knows how things are written and read, not which rules there should be.
+//! It knows how rules are written, not which there should be; how they are read is in [`super::ruleset`].
 
 use std::io;
 
+use netlink_bindings::nftables::{
+    self, CmpOps, CtKeys, MetaKeys, Nfgenmsg, PayloadBase, PushExprAttrs, PushExprListAttrs, PushRuleAttrs, Registers,
+    VerdictCode,
+};
+use netlink_bindings::traits::Pusher;
+
 use crate::Ipv4Net;
-use crate::netlink::{Answer, Attrs, F_ACK, F_APPEND, F_CREATE, F_DUMP, Request, Socket, text};
+use crate::netlink::{Request, Socket};
 
+/// `NFNL_SUBSYS_NFTABLES`: whose batch it is.
 const SUBSYSTEM: u16 = 10;
-const BATCH_BEGIN: u16 = 0x10;
-const BATCH_END: u16 = 0x11;
-
-const NEWTABLE: u16 = SUBSYSTEM << 8;
-const GETTABLE: u16 = SUBSYSTEM << 8 | 1;
-const DELTABLE: u16 = SUBSYSTEM << 8 | 2;
-const NEWCHAIN: u16 = SUBSYSTEM << 8 | 3;
-const GETCHAIN: u16 = SUBSYSTEM << 8 | 4;
-const NEWRULE: u16 = SUBSYSTEM << 8 | 6;
-const GETRULE: u16 = SUBSYSTEM << 8 | 7;
-const DELRULE: u16 = SUBSYSTEM << 8 | 8;
 
 /// The families: nftables' own for both IP versions, and the one iptables uses.
 pub(super) const INET: u8 = 1;
@@ -28,43 +24,19 @@ pub(super) const PREROUTING: u32 = 0;
 pub(super) const FORWARD: u32 = 2;
 pub(super) const POSTROUTING: u32 = 4;
 
-const ACCEPT: u32 = 1;
-const DROP: u32 = 0;
-const JUMP: i32 = -3;
-const GOTO: i32 = -4;
-const RETURN: i32 = -5;
+const ACCEPT: u32 = VerdictCode::Accept as u32;
+pub(super) const DROP: u32 = VerdictCode::Drop as u32;
+pub(super) const RETURN: u32 = VerdictCode::Return as u32;
 
-const TABLE_NAME: u16 = 1;
-const CHAIN_TABLE: u16 = 1;
-const CHAIN_NAME: u16 = 3;
-const CHAIN_HOOK: u16 = 4;
-const CHAIN_POLICY: u16 = 5;
-const CHAIN_TYPE: u16 = 7;
-const HOOK_NUMBER: u16 = 1;
-const HOOK_PRIORITY: u16 = 2;
-const RULE_TABLE: u16 = 1;
-const RULE_CHAIN: u16 = 2;
-const RULE_HANDLE: u16 = 3;
-const RULE_EXPRESSIONS: u16 = 4;
-const RULE_COMPAT: u16 = 5;
-const RULE_POSITION: u16 = 6;
-const LIST_ELEM: u16 = 1;
-const EXPR_NAME: u16 = 1;
-const EXPR_DATA: u16 = 2;
+const REGISTER: u32 = Registers::Reg1 as u32;
 
-const META_KEY_IIFNAME: u32 = 6;
-const META_KEY_OIFNAME: u32 = 7;
-const META_KEY_NFPROTO: u32 = 15;
-const REGISTER: u32 = 1;
-const VERDICT_REGISTER: u32 = 0;
-
-/// `struct nfgenmsg`.
-fn header(family: u8, resource: u16) -> [u8; 4] {
-    let [high, low] = resource.to_be_bytes();
-    [family, 0, high, low]
+pub(super) fn family(family: u8) -> Nfgenmsg {
+    Nfgenmsg { nfgen_family: family, ..Nfgenmsg::default() }
 }
 
-const HEADER: usize = 4;
+pub(super) fn message() -> nftables::Request<'static> {
+    nftables::Request::new()
+}
 
 /// Changes that happen together or not at all.
 pub(super) struct Batch(Request);
@@ -72,60 +44,71 @@ pub(super) struct Batch(Request);
 impl Batch {
     pub(super) fn new() -> Self {
         let mut request = Request::new();
-        request.message(BATCH_BEGIN, 0, &header(0, SUBSYSTEM));
+        request.add_unacknowledged(&message().op_batch_begin_do(&Self::header()));
         Self(request)
     }
 
-    pub(super) fn add_table(&mut self, family: u8, table: &str) {
-        self.0.message(NEWTABLE, F_CREATE | F_ACK, &header(family, 0)).attr_str(TABLE_NAME, table);
+    fn header() -> Nfgenmsg {
+        let mut header = Nfgenmsg::default();
+        header.set_res_id(SUBSYSTEM);
+        header
     }
 
-    pub(super) fn delete_table(&mut self, family: u8, table: &str) {
-        self.0.message(DELTABLE, F_ACK, &header(family, 0)).attr_str(TABLE_NAME, table);
+    pub(super) fn add_table(&mut self, of: u8, table: &str) {
+        let mut message = message().set_create().op_newtable_do(&family(of));
+        message.encode().push_name_bytes(table.as_bytes());
+        self.0.add(&message);
     }
 
-    pub(super) fn add_base_chain(&mut self, family: u8, table: &str, chain: &BaseChain<'_>) {
-        self.0
-            .message(NEWCHAIN, F_CREATE | F_ACK, &header(family, 0))
-            .attr_str(CHAIN_TABLE, table)
-            .attr_str(CHAIN_NAME, chain.name)
-            .nest(CHAIN_HOOK, |r| {
-                r.attr_be32(HOOK_NUMBER, chain.hook).attr(HOOK_PRIORITY, &chain.priority.to_be_bytes());
-            })
-            .attr_be32(CHAIN_POLICY, ACCEPT)
-            .attr_str(CHAIN_TYPE, chain.kind);
+    pub(super) fn delete_table(&mut self, of: u8, table: &str) {
+        let mut message = message().op_deltable_do(&family(of));
+        message.encode().push_name_bytes(table.as_bytes());
+        self.0.add(&message);
+    }
+
+    pub(super) fn add_base_chain(&mut self, of: u8, table: &str, chain: &BaseChain<'_>) {
+        let mut message = message().set_create().op_newchain_do(&family(of));
+        message
+            .encode()
+            .push_table_bytes(table.as_bytes())
+            .push_name_bytes(chain.name.as_bytes())
+            .nested_hook()
+            .push_num(chain.hook)
+            .push_priority(chain.priority)
+            .end_nested()
+            .push_policy(ACCEPT)
+            .push_type_bytes(chain.kind.as_bytes());
+        self.0.add(&message);
     }
 
     /// Appends a rule or, with `before`, inserts it ahead of the rule with that handle.
     pub(super) fn add_rule(&mut self, place: &Place<'_>, rule: impl FnOnce(&mut Rule<'_>)) {
-        let append = if place.before.is_none() { F_APPEND } else { 0 };
-        self.0
-            .message(NEWRULE, F_CREATE | F_ACK | append, &header(place.family, 0))
-            .attr_str(RULE_TABLE, place.table)
-            .attr_str(RULE_CHAIN, place.chain)
-            .nest(RULE_EXPRESSIONS, |request| rule(&mut Rule { request }));
+        let message = message().set_create();
+        let message = if place.before.is_none() { message.set_append() } else { message };
+        let mut message = message.op_newrule_do(&family(place.family));
+        let mut expressions = place.write(message.encode()).nested_expressions();
+        rule(&mut Rule { expressions: expressions.as_vec_mut() });
+        let mut attrs = expressions.end_nested();
         if place.compatible {
             // Tells the kernel's compatibility matches that no transport protocol was named.
-            self.0.nest(RULE_COMPAT, |r| {
-                r.attr_be32(1, 0).attr_be32(2, 0);
-            });
+            attrs = attrs.nested_compat().push_proto(0).push_flags(0).end_nested();
         }
         if let Some(handle) = place.before {
-            self.0.attr(RULE_POSITION, &handle.to_be_bytes());
+            attrs = attrs.push_position(handle);
         }
+        drop(attrs);
+        self.0.add(&message);
     }
 
     pub(super) fn delete_rule(&mut self, place: &Place<'_>, handle: u64) {
-        self.0
-            .message(DELRULE, F_ACK, &header(place.family, 0))
-            .attr_str(RULE_TABLE, place.table)
-            .attr_str(RULE_CHAIN, place.chain)
-            .attr(RULE_HANDLE, &handle.to_be_bytes());
+        let mut message = message().op_delrule_do(&family(place.family));
+        place.write(message.encode()).push_handle(handle);
+        self.0.add(&message);
     }
 
     pub(super) fn commit(mut self, socket: &mut Socket) -> io::Result<()> {
-        self.0.message(BATCH_END, 0, &header(0, SUBSYSTEM));
-        socket.execute(self.0)
+        self.0.add_unacknowledged(&message().op_batch_end_do(&Self::header()));
+        socket.execute(&self.0)
     }
 }
 
@@ -147,39 +130,39 @@ pub(super) struct Place<'a> {
     pub(super) before: Option<u64>,
 }
 
+impl Place<'_> {
+    fn write<P: Pusher>(&self, attrs: PushRuleAttrs<P>) -> PushRuleAttrs<P> {
+        attrs.push_table_bytes(self.table.as_bytes()).push_chain_bytes(self.chain.as_bytes())
+    }
+}
+
 /// A rule being written: one expression after the other.
 pub(super) struct Rule<'a> {
-    request: &'a mut Request,
+    pub(super) expressions: &'a mut Vec<u8>,
 }
 
 impl Rule<'_> {
-    fn expression(&mut self, name: &str, data: impl FnOnce(&mut Request)) -> &mut Self {
-        self.request.nest(LIST_ELEM, |r| {
-            r.attr_str(EXPR_NAME, name).nest(EXPR_DATA, data);
-        });
+    /// The next expression; it is complete when what this returns is dropped.
+    fn next(&mut self) -> PushExprAttrs<PushExprListAttrs<&mut Vec<u8>>> {
+        PushExprListAttrs::new(&mut *self.expressions).nested_elem()
+    }
+
+    fn compare(&mut self, how: CmpOps, value: &[u8]) -> &mut Self {
+        self.next().nested_data_cmp().push_sreg(REGISTER).push_op(how as u32).nested_data().push_value(value);
         self
     }
 
-    fn compare(&mut self, equal: bool, value: &[u8]) -> &mut Self {
-        self.expression("cmp", |r| {
-            r.attr_be32(1, REGISTER).attr_be32(2, u32::from(!equal)).nest(3, |r| {
-                r.attr(1, value);
-            });
-        })
-    }
-
-    fn meta(&mut self, key: u32) -> &mut Self {
-        self.expression("meta", |r| {
-            r.attr_be32(2, key).attr_be32(1, REGISTER);
-        })
+    fn meta(&mut self, key: MetaKeys) -> &mut Self {
+        self.next().nested_data_meta().push_key(key as u32).push_dreg(REGISTER);
+        self
     }
 
     pub(super) fn comes_by(&mut self, link: &str, equal: bool) -> &mut Self {
-        self.meta(META_KEY_IIFNAME).compare(equal, &interface(link))
+        self.meta(MetaKeys::Iifname).compare(equality(equal), &interface(link))
     }
 
     pub(super) fn leaves_by(&mut self, link: &str, equal: bool) -> &mut Self {
-        self.meta(META_KEY_OIFNAME).compare(equal, &interface(link))
+        self.meta(MetaKeys::Oifname).compare(equality(equal), &interface(link))
     }
 
     pub(super) fn from(&mut self, net: Ipv4Net) -> &mut Self {
@@ -192,43 +175,44 @@ impl Rule<'_> {
 
     /// The IPv4 address at `offset` of the header lies in `net`.
     fn address(&mut self, offset: u32, net: Ipv4Net) -> &mut Self {
-        self.meta(META_KEY_NFPROTO).compare(true, &[IPV4]);
-        self.expression("payload", |r| {
-            r.attr_be32(1, REGISTER).attr_be32(2, 1).attr_be32(3, offset).attr_be32(4, 4);
-        });
-        self.masked(&net.mask().to_be_bytes()).compare(true, &net.network().octets())
+        self.meta(MetaKeys::Nfproto).compare(CmpOps::Eq, &[IPV4]);
+        self.next()
+            .nested_data_payload()
+            .push_dreg(REGISTER)
+            .push_base(PayloadBase::NetworkHeader as u32)
+            .push_offset(offset)
+            .push_len(4);
+        self.masked(&net.mask().to_be_bytes()).compare(CmpOps::Eq, &net.network().octets())
     }
 
-    fn masked(&mut self, mask: &[u8]) -> &mut Self {
-        self.expression("bitwise", |r| {
-            r.attr_be32(1, REGISTER).attr_be32(2, REGISTER).attr_be32(3, 4);
-            r.nest(4, |r| {
-                r.attr(1, mask);
-            });
-            r.nest(5, |r| {
-                r.attr(1, &[0; 4]);
-            });
-        })
+    fn masked(&mut self, mask: &[u8; 4]) -> &mut Self {
+        self.next()
+            .nested_data_bitwise()
+            .push_sreg(REGISTER)
+            .push_dreg(REGISTER)
+            .push_len(4)
+            .nested_mask()
+            .push_value(mask)
+            .end_nested()
+            .nested_xor()
+            .push_value(&[0; 4]);
+        self
     }
 
     /// The packet belongs to a known connection, or is related to one.
     pub(super) fn known(&mut self) -> &mut Self {
-        const STATE: u32 = 0;
-        self.conntrack(STATE, ESTABLISHED_OR_RELATED)
+        self.conntrack(CtKeys::State, ESTABLISHED_OR_RELATED)
     }
 
     /// The packet's destination was translated: a published port.
     pub(super) fn published(&mut self) -> &mut Self {
-        const STATUS: u32 = 2;
         const DST_NAT: u32 = 1 << 5;
-        self.conntrack(STATUS, DST_NAT)
+        self.conntrack(CtKeys::Status, DST_NAT)
     }
 
-    fn conntrack(&mut self, key: u32, bits: u32) -> &mut Self {
-        self.expression("ct", |r| {
-            r.attr_be32(2, key).attr_be32(1, REGISTER);
-        });
-        self.masked(&bits.to_ne_bytes()).compare(false, &[0; 4])
+    fn conntrack(&mut self, key: CtKeys, bits: u32) -> &mut Self {
+        self.next().nested_data_ct().push_key(key as u32).push_dreg(REGISTER);
+        self.masked(&bits.to_ne_bytes()).compare(CmpOps::Neq, &[0; 4])
     }
 
     /// As [`Self::known`], in the words of `iptables -m conntrack`, which that program can list.
@@ -249,18 +233,19 @@ impl Rule<'_> {
         self.iptables_match("comment", 0, &info)
     }
 
+    /// `info` is the match's own C structure, which nothing but iptables describes.
     fn iptables_match(&mut self, name: &str, revision: u32, info: &[u8]) -> &mut Self {
-        self.expression("match", |r| {
-            r.attr_str(1, name).attr_be32(2, revision).attr(3, info);
-        })
+        self.next().nested_data_match().push_name_bytes(name.as_bytes()).push_rev(revision).push_info(info);
+        self
     }
 
     pub(super) fn count(&mut self) -> &mut Self {
-        self.expression("counter", |_| {})
+        self.next().nested_data_counter();
+        self
     }
 
     pub(super) fn masquerade(&mut self) {
-        self.expression("masq", |_| {});
+        self.next().push_name(c"masq");
     }
 
     pub(super) fn accept(&mut self) {
@@ -272,18 +257,21 @@ impl Rule<'_> {
     }
 
     pub(super) fn leave_chain(&mut self) {
-        self.verdict(RETURN.cast_unsigned());
+        self.verdict(RETURN);
     }
 
     fn verdict(&mut self, code: u32) {
-        self.expression("immediate", |r| {
-            r.attr_be32(1, VERDICT_REGISTER).nest(2, |r| {
-                r.nest(2, |r| {
-                    r.attr_be32(1, code);
-                });
-            });
-        });
+        self.next()
+            .nested_data_immediate()
+            .push_dreg(Registers::RegVerdict as u32)
+            .nested_data()
+            .nested_verdict()
+            .push_code(code);
     }
+}
+
+fn equality(equal: bool) -> CmpOps {
+    if equal { CmpOps::Eq } else { CmpOps::Neq }
 }
 
 /// Bits of `enum ip_conntrack_info`, as both nftables and iptables number them.
@@ -294,108 +282,4 @@ fn interface(name: &str) -> Vec<u8> {
     let mut bytes = name.as_bytes().to_vec();
     bytes.push(0);
     bytes
-}
-
-/// A chain as the kernel tells it.
-#[derive(Debug)]
-pub(super) struct Chain {
-    pub(super) family: u8,
-    pub(super) table: String,
-    pub(super) name: String,
-    pub(super) hook: Option<u32>,
-    pub(super) drops: bool,
-}
-
-/// Every chain there is.
-pub(super) fn chains(socket: &mut Socket) -> io::Result<Vec<Chain>> {
-    let answers = socket.ask(true, |request| {
-        request.message(GETCHAIN, F_DUMP, &header(0, 0));
-    })?;
-    Ok(answers.iter().filter_map(chain).collect())
-}
-
-fn chain(answer: &Answer) -> Option<Chain> {
-    let attrs = answer.attrs(HEADER);
-    Some(Chain {
-        family: *answer.body.first()?,
-        table: attrs.get_str(CHAIN_TABLE)?.to_owned(),
-        name: attrs.get_str(CHAIN_NAME)?.to_owned(),
-        hook: attrs.nested(CHAIN_HOOK).and_then(|hook| hook.get_be32(HOOK_NUMBER)),
-        drops: attrs.get_be32(CHAIN_POLICY) == Some(DROP),
-    })
-}
-
-/// What a rule does, so far as we look at it.
-#[derive(Debug, Default)]
-pub(super) struct Seen {
-    pub(super) chain: String,
-    pub(super) handle: u64,
-    /// Its iptables comment.
-    pub(super) comment: Option<String>,
-    /// It matches packets that leave by this interface.
-    pub(super) leaves_by: Option<String>,
-    /// It jumps to this chain.
-    pub(super) jumps_to: Option<String>,
-    /// It returns from its chain, whatever the packet.
-    pub(super) only_returns: bool,
-}
-
-/// Every rule of a table, chain by chain in their order. A table that is not there has none.
-pub(super) fn rules(socket: &mut Socket, family: u8, table: &str) -> io::Result<Vec<Seen>> {
-    let answers = socket.ask(true, |request| {
-        request.message(GETRULE, F_DUMP, &header(family, 0)).attr_str(RULE_TABLE, table);
-    });
-    match answers {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        other => Ok(other?.iter().filter_map(seen).collect()),
-    }
-}
-
-fn seen(answer: &Answer) -> Option<Seen> {
-    let attrs = answer.attrs(HEADER);
-    let mut rule = Seen {
-        chain: attrs.get_str(RULE_CHAIN)?.to_owned(),
-        handle: u64::from_be_bytes(attrs.get(RULE_HANDLE)?.try_into().ok()?),
-        ..Seen::default()
-    };
-    let mut loaded = None;
-    let mut matches = false;
-    let mut returns = false;
-    for (_, element) in attrs.nested(RULE_EXPRESSIONS)? {
-        let (name, data) = (Attrs(element).get_str(EXPR_NAME)?, Attrs(element).nested(EXPR_DATA).unwrap_or(Attrs(&[])));
-        match name {
-            "counter" => continue,
-            "immediate" => {
-                let verdict = data.nested(2).and_then(|d| d.nested(2));
-                let code = verdict.and_then(|v| v.get_be32(1)).map(u32::cast_signed);
-                returns = code == Some(RETURN);
-                if matches!(code, Some(JUMP | GOTO)) {
-                    rule.jumps_to = verdict.and_then(|v| v.get_str(2)).map(Into::into);
-                }
-                continue;
-            }
-            "meta" => loaded = data.get_be32(2),
-            "cmp" if loaded == Some(META_KEY_OIFNAME) && data.get_be32(2) == Some(0) => {
-                rule.leaves_by = data.nested(3).and_then(|d| d.get(1)).and_then(text).map(Into::into);
-            }
-            "match" if data.get_str(1) == Some("comment") => {
-                rule.comment = data.get(3).and_then(text).map(Into::into);
-            }
-            _ => {}
-        }
-        matches = true;
-    }
-    rule.only_returns = returns && !matches;
-    Some(rule)
-}
-
-/// Whether the table is there.
-pub(super) fn has_table(socket: &mut Socket, family: u8, table: &str) -> io::Result<bool> {
-    let answer = socket.ask(false, |request| {
-        request.message(GETTABLE, 0, &header(family, 0)).attr_str(TABLE_NAME, table);
-    });
-    match answer {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        other => other.map(|answers| !answers.is_empty()),
-    }
 }

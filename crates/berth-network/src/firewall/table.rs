@@ -3,8 +3,8 @@
 use std::io;
 use std::net::Ipv4Addr;
 
-use super::Plan;
-use super::nft::{self, BaseChain, Batch, FORWARD, INET, POSTROUTING, PREROUTING, Place, Rule};
+use super::nft::{BaseChain, Batch, FORWARD, INET, POSTROUTING, PREROUTING, Place, Rule};
+use super::{Plan, ruleset};
 use crate::Ipv4Net;
 use crate::netlink::Socket;
 
@@ -41,13 +41,13 @@ pub(super) fn install(socket: &mut Socket, plan: &Plan) -> io::Result<()> {
 /// Whether the table is there with as many rules as we gave it.
 pub(super) fn is_whole(socket: &mut Socket, plan: &Plan) -> io::Result<bool> {
     let table = name(&plan.bridge);
-    Ok(nft::has_table(socket, INET, &table)? && nft::rules(socket, INET, &table)?.len() == rules(plan).len())
+    Ok(ruleset::has_table(socket, INET, &table)? && ruleset::rules(socket, INET, &table)?.len() == rules(plan).len())
 }
 
 /// Takes the table away, where it is.
 pub(super) fn remove(socket: &mut Socket, bridge: &str) -> io::Result<()> {
     let table = name(bridge);
-    if !nft::has_table(socket, INET, &table)? {
+    if !ruleset::has_table(socket, INET, &table)? {
         return Ok(());
     }
     let mut batch = Batch::new();

@@ -70,3 +70,21 @@ fn forty_takes_from_eight_threads() {
         daemon.networks.shutdown().unwrap();
     });
 }
+
+#[test]
+fn a_hundred_one_after_the_other() {
+    on_a_host(|| {
+        let daemon = Daemon::start(config("brhundred", "10.84.0.1/16"));
+        drop(daemon.networks.sandbox_bridge("first").unwrap());
+        let begun = Instant::now();
+        // Faster than they are made: the stock is empty, each waits for its own.
+        for n in 0..100 {
+            drop(daemon.networks.sandbox_bridge(&format!("c{n}")).unwrap());
+        }
+        let each = begun.elapsed() / 100;
+        println!("bridge, 100 in a row: {each:?} each");
+        assert!(each < Duration::from_millis(50));
+        daemon.networks.reconcile(&[]).unwrap();
+        daemon.networks.shutdown().unwrap();
+    });
+}
