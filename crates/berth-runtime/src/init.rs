@@ -12,7 +12,7 @@ use rustix::fs::{CWD, Mode};
 use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, MoveMountFlags, UnmountFlags, mount_change, move_mount, unmount};
 use rustix::net::{SocketFlags, accept_with};
-use rustix::process::{chroot, fchdir, pivot_root, setsid, umask};
+use rustix::process::{Signal, chroot, fchdir, pivot_root, set_parent_process_death_signal, setsid, umask};
 use rustix::thread::{Gid, LinkNameSpaceType, Uid, sched_setaffinity, set_thread_res_gid, set_thread_res_uid};
 
 use crate::become_program::{Last, set_oom_score};
@@ -102,6 +102,10 @@ impl Init<'_> {
     fn set_up(&mut self, channel: &Channel) -> Result<(), LaunchError> {
         signal::reset();
         let _ = setsid();
+        if self.gate.is_none() {
+            // Half made, it goes with its parent; a created container has none to go with.
+            set_parent_process_death_signal(Some(Signal::KILL)).at(Step::Channel, || "")?;
+        }
         if let Some(name) = &self.keyring {
             join_keyring(name)?;
         }
@@ -267,6 +271,8 @@ impl Init<'_> {
     }
 
     fn start(self) -> LaunchError {
+        // From here on it is the container, and outlives who made it.
+        let _ = set_parent_process_death_signal(None);
         let Self { last, start_hooks, hook_state, .. } = self;
         last.run(|| {
             if start_hooks.is_empty() {
