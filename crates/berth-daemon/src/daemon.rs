@@ -25,7 +25,10 @@ pub(crate) struct Daemon {
 
 /// What a client sent for a registry, as the image store takes it. Nothing at all means nobody.
 pub(crate) fn credentials(auth: AuthConfig) -> Option<berth_image::Credentials> {
-    (auth != AuthConfig::default()).then(|| berth_image::Credentials {
+    if auth == AuthConfig::default() {
+        return None;
+    }
+    Some(berth_image::Credentials {
         username: auth.username,
         password: auth.password,
         auth: auth.auth,

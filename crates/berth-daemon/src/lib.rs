@@ -15,6 +15,7 @@ mod disk;
 mod flags;
 mod group;
 mod http;
+#[cfg(test)]
 mod not_yet;
 mod options;
 mod pidfile;

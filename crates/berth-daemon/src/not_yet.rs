@@ -7,8 +7,7 @@ use crate::route::{Action, OPERATIONS};
 use crate::wire::refused::REFUSED;
 
 /// The page.
-#[allow(dead_code, reason = "written by a test; kept beside the tables it shows")]
-pub(crate) fn page() -> String {
+fn page() -> String {
     let mut page = String::from(HEAD);
     operations(&mut page);
     options(&mut page);
@@ -61,7 +60,8 @@ fn options(page: &mut String) {
     }
     page.push_str("| `HostConfig.Binds: NAME:PATH` | `-v NAME:PATH` | have volumes |\n");
     page.push_str(
-        "| `HostConfig.SecurityOpt: writable-cgroups` | `--security-opt writable-cgroups` | make cgroups writable |\n",
+        "| `HostConfig.LogConfig.Config: mode=non-blocking` | `--log-opt mode=non-blocking` | drop log lines rather than wait |\n\
+         | `HostConfig.SecurityOpt: writable-cgroups` | `--security-opt writable-cgroups` | make cgroups writable |\n",
     );
 }
 

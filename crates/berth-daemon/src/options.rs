@@ -154,7 +154,6 @@ fn registries(settings: &Settings) -> berth_distribution::Config {
     berth_distribution::Config {
         mirrors: settings.list("registry-mirror").to_vec(),
         insecure: settings.list("insecure-registry").to_vec(),
-        ..berth_distribution::Config::default()
     }
 }
 

@@ -16,6 +16,7 @@ use futures_util::{Stream, StreamExt};
 use http::HeaderMap;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
+use tokio::time::Instant;
 
 use super::answer::SIGNATURE;
 use super::stream::{ReadPart, Stream as Client, WritePart};
@@ -42,10 +43,11 @@ impl Slot {
 
 /// What to do with a connection: write the head, then open the other side.
 ///
-/// The head goes first, as from Docker: some clients read it through a buffer and lose whatever came along with it, so
-/// a process must not be started before its client has had the time to read.
+/// The head goes first, as from Docker: a client must not wait for a process to be born to know that it is spoken to.
 pub(crate) struct Takeover {
     pub(crate) head: Vec<u8>,
+    /// How long after the head output may follow at the earliest: see [`patience`].
+    pub(crate) patience: Duration,
     pub(crate) open: Pin<Box<dyn Future<Output = Opened> + Send>>,
 }
 
@@ -87,6 +89,16 @@ pub(crate) fn head(request: &HeaderMap, version: ApiVersion, tty: bool) -> Vec<u
     head.into_bytes()
 }
 
+/// Docker's SDK for Python reads the head through a buffer, then goes on below that buffer: output that came along with
+/// the head is lost to it. Docker takes so long to start a process that this is hardly ever seen there.
+pub(crate) fn patience(request: &HeaderMap) -> Duration {
+    let agent = request.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("");
+    match agent.contains("docker-sdk-python") || agent.contains("docker-py") {
+        true => Duration::from_millis(40),
+        false => Duration::ZERO,
+    }
+}
+
 /// `api-version` as `Api-Version`.
 fn title_case(name: &str) -> String {
     let word = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
@@ -110,7 +122,11 @@ impl Takeover {
         if client.write_all(&self.head).await.is_err() {
             return;
         }
+        let earliest = Instant::now() + self.patience;
         let Opened { mut backlog, mut stream, stdin, mut detach, detached } = self.open.await;
+        if !self.patience.is_zero() {
+            tokio::time::sleep_until(earliest).await;
+        }
         while let Some(part) = next(&mut backlog).await {
             if client.write_all(&part).await.is_err() {
                 return;

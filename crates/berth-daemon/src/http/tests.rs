@@ -47,7 +47,7 @@ fn rig(detach: Option<&str>) -> Rig {
                 detach: keys,
                 detached: Some(Box::new(move || told.store(true, Ordering::Relaxed))),
             };
-            slot.put(Takeover { head, open: Box::pin(std::future::ready(opened)) });
+            slot.put(Takeover { head, patience: Duration::ZERO, open: Box::pin(std::future::ready(opened)) });
             std::future::pending().await
         })
     };

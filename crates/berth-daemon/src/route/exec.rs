@@ -44,7 +44,7 @@ pub(crate) async fn start(mut call: Call) -> Result<Answer, ApiError> {
         }
     };
     let head = takeover::head(&call.headers, call.version, tty);
-    call.slot.put(Takeover { head, open: Box::pin(open) });
+    call.slot.put(Takeover { head, patience: takeover::patience(&call.headers), open: Box::pin(open) });
     std::future::pending().await
 }
 

@@ -33,7 +33,8 @@ pub(crate) async fn attach(call: Call) -> Result<Answer, ApiError> {
 async fn take_over(call: &Call, attachment: Attachment, stdin: bool) -> Result<Answer, ApiError> {
     let head = takeover::head(&call.headers, call.version, attachment.tty);
     let opened = opened(call.daemon.engine.containers(), attachment, stdin);
-    call.slot.put(Takeover { head, open: Box::pin(std::future::ready(opened)) });
+    let patience = takeover::patience(&call.headers);
+    call.slot.put(Takeover { head, patience, open: Box::pin(std::future::ready(opened)) });
     std::future::pending().await
 }
 

@@ -242,8 +242,14 @@ fn log(host: &HostConfig, defaults: &Defaults) -> Result<LogSpec, ApiError> {
 /// Refuses options that the driver does not know.
 pub(crate) fn check_log_options(driver: LogDriver, options: &BTreeMap<String, String>) -> Result<(), ApiError> {
     const KNOWN: [&str; 8] = ["max-file", "max-size", "compress", "labels", "labels-regex", "env", "env-regex", "tag"];
-    // Delivery is the same in both modes here: the shim's buffer is bounded.
     const COMMON: [&str; 2] = ["mode", "max-buffer-size"];
+    match options.get("mode").map(String::as_str) {
+        None | Some("" | "blocking") => {}
+        Some("non-blocking") => {
+            return Err(ApiError::not_yet("drop log lines rather than wait", "--log-opt mode=non-blocking"));
+        }
+        Some(other) => return Err(ApiError::invalid(format!("logger: unknown log mode: {other}"))),
+    }
     let unknown = options.keys().find(|name| {
         !COMMON.contains(&name.as_str()) && (driver == LogDriver::None || !KNOWN.contains(&name.as_str()))
     });
