@@ -158,7 +158,7 @@ fn identity(data_root: &Path) -> Result<String> {
 
 fn driver_status(data_root: &Path) -> Vec<(String, String)> {
     // Magic numbers of statfs(2).
-    let name = match rustix::fs::statfs(data_root).map(|s| s.f_type as i64 & 0xffff_ffff) {
+    let name = match rustix::fs::statfs(data_root).map(|s| i128::from(s.f_type) & 0xffff_ffff) {
         Ok(0xef53) => "extfs",
         Ok(0x5846_5342) => "xfs",
         Ok(0x9123_683e) => "btrfs",

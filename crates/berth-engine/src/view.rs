@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use berth_network::Endpoint;
-use berth_oci::{ImageConfig, ImageId};
+use berth_oci::ImageId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +86,12 @@ pub struct ContainerView {
 }
 
 impl ContainerView {
+    /// Whether its main process lives.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.state.is_alive()
+    }
+
     /// When the main process was last started, where it was.
     #[must_use]
     pub fn started_at(&self) -> Option<Timestamp> {
@@ -150,9 +156,4 @@ pub struct ExecView {
     pub exit_code: Option<i32>,
     /// Its process as the host numbers it; 0: never born.
     pub pid: i32,
-}
-
-/// What an image gives to a container.
-pub(crate) fn image_defaults(config: &ImageConfig) -> &berth_oci::ContainerConfig {
-    &config.config
 }

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
-use berth_sys::clone::{Birth, clone_process};
+use berth_sys::fork::fork;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, WaitOptions, kill_process, wait};
 use rustix::termios::tcsetpgrp;
@@ -32,8 +32,8 @@ pub fn init_main(args: Vec<OsString>) -> ExitCode {
         return ExitCode::FAILURE;
     };
     let arguments: Vec<OsString> = command.collect();
-    match clone_process(&Birth::default(), || become_command(&program, &arguments)) {
-        Ok((pid, _)) => serve(pid.0, &signals),
+    match fork(|| become_command(&program, &arguments)) {
+        Ok(child) => serve(child.0, &signals),
         Err(error) => {
             eprintln!("docker-init: cannot start a process: {error}");
             ExitCode::FAILURE
@@ -43,7 +43,7 @@ pub fn init_main(args: Vec<OsString>) -> ExitCode {
 
 /// Returns only when it failed.
 fn become_command(program: &OsString, arguments: &[OsString]) -> i32 {
-    // What we took, the command gets as if we had not been there.
+    // A command started by std would keep the signals blocked that we took.
     berth_sys::signal::reset();
     // A group of its own, so that the terminal's job control is the child's.
     let _ = rustix::process::setpgid(None, None);

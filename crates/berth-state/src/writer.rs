@@ -20,11 +20,13 @@ const BATCH: usize = 64;
 /// Says how the commit went; called once, after it.
 type Settle = Box<dyn FnOnce(Result<()>) + Send>;
 
+type Apply = dyn FnOnce(Result<&Connection>) -> (bool, Settle) + Send;
+
 /// One write: applied inside a savepoint, settled after the commit.
 pub(crate) struct Job {
     durability: Durability,
     /// Tells whether to keep what it wrote, and whom to tell. Given a reason instead of a connection, it writes nothing.
-    apply: Box<dyn FnOnce(Result<&Connection>) -> (bool, Settle) + Send>,
+    apply: Box<Apply>,
 }
 
 impl Job {

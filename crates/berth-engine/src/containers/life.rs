@@ -12,7 +12,6 @@ use crate::options::{RemoveOptions, WaitCondition};
 use crate::plan::signals;
 use crate::shared::{Command, Shared};
 use crate::spec::DEFAULT_STOP_TIMEOUT;
-use crate::view::ContainerView;
 use crate::{Error, Result};
 
 const SIGKILL: i32 = 9;
@@ -214,14 +213,5 @@ async fn grace(seconds: Option<i64>) {
         None => tokio::time::sleep(DEFAULT_STOP_TIMEOUT).await,
         Some(Ok(seconds)) => tokio::time::sleep(Duration::from_secs(seconds)).await,
         Some(Err(_)) => pending().await,
-    }
-}
-
-/// For the daemon: what a view says of running, in one place.
-impl ContainerView {
-    /// Whether its main process lives.
-    #[must_use]
-    pub fn is_running(&self) -> bool {
-        self.state.is_alive()
     }
 }

@@ -13,7 +13,7 @@ use crate::{Error, Result};
 /// # Errors
 /// No command at all; a working directory that is not absolute.
 pub fn merge(id: &ContainerId, spec: &ContainerSpec, image: &ImageConfig, host: &HostFacts) -> Result<Effective> {
-    let defaults = crate::view::image_defaults(image);
+    let defaults = &image.config;
     let (entrypoint, cmd) = command(spec, defaults.entrypoint.as_ref(), defaults.cmd.as_ref());
     let first = |asked: &str, default: &str| if asked.is_empty() { default.to_owned() } else { asked.to_owned() };
     let working_dir = first(&spec.process.working_dir, &defaults.working_dir);

@@ -128,8 +128,11 @@ impl Task {
 
     fn settle_freeze(&mut self, reply: Reply<()>, response: Response, change: Change, action: &str) {
         let result = done(response);
-        if result.is_ok() && self.state.is_alive() {
-            self.change(change);
+        // Of two that asked at once the second finds it done; of one that ended meanwhile there is nothing to say.
+        if result.is_ok()
+            && let Ok(state) = self.state.apply(change)
+        {
+            self.state = state;
             self.show();
             self.publish(action, &[]);
         }

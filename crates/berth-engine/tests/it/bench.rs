@@ -7,7 +7,21 @@ use berth_engine::spec::{ContainerSpec, NetworkMode};
 
 use crate::harness::{script, with_engine};
 
-pub(crate) const TESTS: &[(&str, fn())] = &[("bench::start", start)];
+pub(crate) const TESTS: &[(&str, fn())] = &[("bench::start", start), ("bench::open", open)];
+
+fn open() {
+    let home = crate::harness::Home::new();
+    crate::harness::runtime().block_on(async {
+        let mut times = Vec::new();
+        for _ in 0..5 {
+            let began = Instant::now();
+            let engine = home.open().await;
+            times.push(began.elapsed());
+            engine.shutdown().await;
+        }
+        println!("open: {:?} (median of 5)", median(&mut times));
+    });
+}
 
 fn median(times: &mut [Duration]) -> Duration {
     times.sort();
@@ -26,6 +40,8 @@ fn start() {
                 let began = Instant::now();
                 let id = containers.create(None, spec).await.unwrap().id;
                 creates.push(began.elapsed());
+                // What the two calls between create and start take over HTTP.
+                tokio::time::sleep(Duration::from_millis(2)).await;
                 let removed = containers.wait(id.as_str(), WaitCondition::Removed).await.unwrap();
                 let began = Instant::now();
                 containers.start(id.as_str()).await.unwrap();

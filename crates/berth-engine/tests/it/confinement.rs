@@ -12,6 +12,8 @@ pub(crate) const TESTS: &[(&str, fn())] = &[
     ("confinement::users_and_directories", users_and_directories),
     ("confinement::read_only_and_sysctl", read_only),
     ("confinement::privileged", privileged),
+    ("confinement::init", init),
+    ("confinement::out_of_memory", out_of_memory),
 ];
 
 fn defaults() {
@@ -172,5 +174,34 @@ fn privileged() {
         assert_eq!(lines[1], "Seccomp:\t0");
         assert!(lines[2].contains(" rw,"), "{}", lines[2]);
         assert_eq!(lines[3], "loop", "{output:?}");
+    });
+}
+
+fn init() {
+    with_engine(|engine| async move {
+        // The orphan's end is for pid 1 to reap; a shell that is not pid 1 has a number above it.
+        let mut spec = script("echo $$; (sleep 0.05 &); sleep 0.2; ps -o stat | grep -c Z; exit 3");
+        spec.isolation.init = true;
+        let output = run(&engine.containers(), spec).await;
+        assert_eq!((output.code, output.stdout.ends_with("\n0\n")), (3, true), "{output:?}");
+        assert!(!output.stdout.starts_with("1\n"), "{output:?}");
+    });
+}
+
+fn out_of_memory() {
+    with_engine(|engine| async move {
+        let containers = engine.containers();
+        let since = jiff::Timestamp::now();
+        let mut spec = script("");
+        spec.process.cmd = Some(vec!["tail".into(), "/dev/zero".into()]);
+        spec.resources.memory = 16 << 20;
+        spec.resources.memory_swap = 16 << 20;
+        let id = containers.create(None, spec).await.unwrap().id;
+        containers.start(id.as_str()).await.unwrap();
+        let exit = containers.wait(id.as_str(), berth_engine::WaitCondition::NotRunning).await.unwrap().await.unwrap();
+        assert_eq!(exit.code, 137);
+        assert!(containers.inspect(id.as_str()).unwrap().state.exit().unwrap().oom_killed);
+        let mut past = engine.events().subscribe(Some(since));
+        assert!(std::iter::from_fn(|| past.next_past()).any(|event| event.action == "oom"));
     });
 }

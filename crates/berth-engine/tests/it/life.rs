@@ -24,6 +24,8 @@ pub(crate) const TESTS: &[(&str, fn())] = &[
     ("life::events", events),
     ("life::host_network", host_network),
     ("life::bridge", bridge),
+    ("life::a_start_that_does_not_come", no_start),
+    ("life::everything_at_once", everything_at_once),
 ];
 
 fn a_container_runs() {
@@ -317,5 +319,56 @@ fn bridge() {
         assert!(out.contains(&format!("{}\t{}", endpoint.address, id.short())), "{out}");
         containers.kill(id.as_str(), None).await.unwrap();
         assert_eq!(containers.inspect(id.as_str()).unwrap().endpoint, None);
+    });
+}
+
+/// What was made ready at create is given up after a while, and the container can be started all the same.
+fn no_start() {
+    with_engine(|engine| async move {
+        let containers = engine.containers();
+        let id = containers.create(None, script("exit 3")).await.unwrap().id;
+        let is_there = || {
+            let commands = std::fs::read_dir("/proc").unwrap().flatten();
+            commands
+                .filter_map(|p| std::fs::read_to_string(p.path().join("cmdline")).ok())
+                .any(|c| c.contains(id.as_str()))
+        };
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert!(is_there());
+        tokio::time::sleep(Duration::from_millis(5500)).await;
+        assert!(!is_there());
+        containers.start(id.as_str()).await.unwrap();
+        let exit = containers.wait(id.as_str(), WaitCondition::NotRunning).await.unwrap().await.unwrap();
+        assert_eq!(exit.code, 3);
+    });
+}
+
+/// Every verb against one container from many sides: none hangs, and the container ends up removed.
+fn everything_at_once() {
+    with_engine(|engine| async move {
+        let containers = engine.containers();
+        containers.create(Some("busy".into()), script("sleep 100")).await.unwrap();
+        let removed = containers.wait("busy", WaitCondition::Removed).await.unwrap();
+        let tasks: Vec<_> = (0..40)
+            .map(|n| {
+                let containers = containers.clone();
+                tokio::spawn(async move {
+                    let _ = match n % 8 {
+                        0 | 1 => containers.start("busy").await,
+                        2 => containers.stop("busy", Some(0), None).await,
+                        3 => containers.kill("busy", None).await,
+                        4 => containers.pause("busy").await,
+                        5 => containers.unpause("busy").await,
+                        6 => containers.restart("busy", Some(0), None).await,
+                        _ => containers.attach("busy", crate::harness::attach_all()).await.map(drop),
+                    };
+                })
+            })
+            .collect();
+        for task in tasks {
+            tokio::time::timeout(Duration::from_secs(60), task).await.expect("a verb hangs").unwrap();
+        }
+        containers.remove("busy", RemoveOptions { force: true, volumes: false }).await.unwrap();
+        removed.await.unwrap();
     });
 }

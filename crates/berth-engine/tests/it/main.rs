@@ -25,6 +25,9 @@ fn tests() -> Vec<Test> {
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
+    if args.first().is_some_and(|name| name.as_encoded_bytes().ends_with(b"docker-init")) {
+        return berth_shim::init_main(args);
+    }
     match args.get(1).and_then(|arg| arg.to_str()) {
         Some("shim") => return berth_shim::main(args),
         Some("victim") => return recovery::victim(&args[2..]),
