@@ -53,8 +53,9 @@ fn kill_reaches_the_frozen_and_the_forking() {
 fn a_paused_cgroup_stays_paused_under_other_signals() {
     let Some(host) = Host::with("processes::a_paused_cgroup_stays_paused", &["freezer"]) else { return };
     let cgroup = host.create(&resources(json!({}))).unwrap();
-    let mut inside = Inside::run(&cgroup, "trap 'exit 7' TERM; while :; do sleep 0.01; done");
-    std::thread::sleep(std::time::Duration::from_millis(50));
+    let mut inside = Inside::run(&cgroup, "trap 'exit 7' TERM; echo ready; while :; do sleep 0.01; done");
+    let mut ready = [0; 6];
+    std::io::Read::read_exact(inside.0.stdout.as_mut().unwrap(), &mut ready).unwrap();
     cgroup.freeze().unwrap();
     cgroup.kill_all(Signal::TERM).unwrap();
     assert_eq!(cgroup.freezer().unwrap(), Freezer::Frozen);
