@@ -1,11 +1,13 @@
-//! The project's own chores: `cargo xtask check|tidy|bench`.
+//! The project's own chores: `cargo xtask check|tidy|bench|soak|vm`.
 //!
 //! `check` is everything that the gate runs. Start reading there.
 
 mod bench;
 mod check;
 mod install;
+mod soak;
 mod tidy;
+mod vm;
 
 use std::process::{Command, ExitCode};
 
@@ -16,6 +18,9 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   check [--install]   everything the gate runs; --install first installs what the tests need
   bench run [--rounds N] [--json FILE] [--floor FILE]
                       berth beside the installed peers, interleaved, with ratios
+  soak ROUNDS         the tests in which chance decides, many times over
+  vm VMRUN ENGINE [FILTER…]
+                      the promised rows in a virtual machine; VMRUN is the program that boots it
   tidy                crate dependencies, module headers, test registration, licences
 ";
 
@@ -26,6 +31,8 @@ fn main() -> ExitCode {
         ["check"] => check::run(),
         ["check", "--install"] => install::run().and_then(|()| check::run()),
         ["bench", "run", options @ ..] => bench::Options::parse(options).and_then(|options| bench::run(&options)),
+        ["soak", rounds] => soak::run(rounds),
+        ["vm", vmrun, engine, filters @ ..] => vm::run(vmrun, engine, filters),
         ["tidy"] => tidy::run(),
         _ => {
             eprint!("{USAGE}");

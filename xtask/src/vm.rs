@@ -1,0 +1,41 @@
+//! `cargo xtask vm`: the promised rows in a virtual machine with another kernel, cgroup v2 and systemd.
+//!
+//! The machine is made by `vmrun`, a program beside this project; it boots the guest, shares the checkout at its own
+//! path, runs one command and throws the guest away.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::root;
+
+/// What the tests need in the guest besides what a Docker host has.
+const PACKAGES: &str = "docker-registry,skopeo,tmux,podman";
+
+/// `vm VMRUN ENGINE [FILTER…]`: every row whose name contains one of the filters, or all.
+pub(crate) fn run(vmrun: &str, engine: &str, filters: &[&str]) -> Result<()> {
+    let tests = test_binary()?;
+    let checkout = root().canonicalize()?.display().to_string();
+    let share = format!("{checkout}:{checkout}");
+    let mut args = vec!["exec", "--engine", engine, "--packages", PACKAGES, "--mem", "3G", "--share", &share];
+    args.extend(["--time", "--", &tests, "--test-threads=2"]);
+    args.extend(filters);
+    crate::run(vmrun, &args)
+}
+
+/// The integration tests of the `berth` package, built; static, so that any guest runs them.
+fn test_binary() -> Result<String> {
+    let args = ["test", "--package", "berth", "--test", "it", "--no-run", "--message-format", "json"];
+    let output = Command::new("cargo").args(args).current_dir(root()).output().context("cargo test --no-run")?;
+    if !output.status.success() {
+        bail!("the tests do not build: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let text = String::from_utf8(output.stdout).context("cargo prints JSON")?;
+    let messages = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut found = messages.filter(|message| message["target"]["name"] == "it" && message["executable"].is_string());
+    let message = found.next().context("cargo names no executable for the tests")?;
+    let path = message["executable"].as_str().unwrap_or_default();
+    Ok(Path::new(path).canonicalize().with_context(|| path.to_owned())?.display().to_string())
+}
