@@ -57,6 +57,9 @@ pub struct Engine {
 /// How long a shim that lives may take to say so.
 const HELLO: Duration = Duration::from_secs(2);
 
+/// How long the shims of containers that are over may take to leave.
+const FAREWELL: Duration = Duration::from_secs(2);
+
 impl Engine {
     /// Opens the data root, takes up the containers that run and returns; garbage is swept in the background afterwards.
     ///
@@ -111,6 +114,9 @@ impl Engine {
     /// engine is of no use afterwards.
     pub async fn shutdown(&self) {
         let ground = self.ground.clone();
+        // A container that ended a moment ago has a cgroup, which its shim is about to remove.
+        let mut leaving = ground.leaving.subscribe();
+        drop(tokio::time::timeout(FAREWELL, leaving.wait_for(|shims| *shims == 0)).await);
         let idle = !self.containers().list().iter().any(|view| view.state.is_alive());
         let down = move || {
             if let Err(error) = ground.networks.shutdown() {

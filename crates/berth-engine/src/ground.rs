@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use berth_cgroup::Hierarchy;
 use berth_network::Networks;
 use berth_state::Store;
+use tokio::sync::watch;
 
 use crate::events::{EventKind, Events};
 use crate::exec::Sessions;
@@ -35,6 +36,8 @@ pub(crate) struct Ground {
     pub(crate) filters: Filters,
     pub(crate) events: Events,
     pub(crate) sessions: Sessions,
+    /// How many shims have said that their container is over and are not gone yet.
+    pub(crate) leaving: watch::Sender<usize>,
     pub(crate) cgroup_parent: String,
     pub(crate) log_options: BTreeMap<String, String>,
     pub(crate) init: bool,
@@ -67,6 +70,7 @@ impl Ground {
             program,
             events: Events::default(),
             sessions: Sessions::default(),
+            leaving: watch::Sender::new(0),
             cgroup_parent: config.cgroup_parent,
             log_options: config.log_options,
             init: config.init,

@@ -94,7 +94,7 @@ impl Task {
         for pending in link.abandon() {
             self.fail(pending, Error::State(format!("Container {} is not running", self.id)));
         }
-        link.retire();
+        link.retire(self.ground.clone());
     }
 
     /// The connection broke without a word: the record the shim left says how it ended; without one, nobody knows.

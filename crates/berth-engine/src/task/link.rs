@@ -3,11 +3,14 @@
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use berth_shim::client::{ClientError, Connection};
 use berth_shim::protocol::{ChannelError, Incoming, Request};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{Interest, Ready};
+
+use crate::ground::Ground;
 
 /// The connection, and what its answers are awaited for.
 #[derive(Debug)]
@@ -70,15 +73,17 @@ impl<P> Link<P> {
     }
 
     /// Reaps the shim once it is gone; off the container's path.
-    pub(super) fn retire(mut self)
+    pub(super) fn retire(mut self, ground: Arc<Ground>)
     where
         P: Send + 'static,
     {
+        ground.leaving.send_modify(|shims| *shims += 1);
         tokio::spawn(async move {
             while self.next().await.is_ok() {}
             let mut connection = self.connection.into_inner();
             // The shim has closed its end: it is a zombie in a moment, if it is not one already.
-            tokio::task::spawn_blocking(move || connection.reap());
+            drop(tokio::task::spawn_blocking(move || connection.reap()).await);
+            ground.leaving.send_modify(|shims| *shims -= 1);
         });
     }
 }
