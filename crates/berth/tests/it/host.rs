@@ -50,22 +50,32 @@ pub(crate) struct Host {
     prefix: String,
 }
 
+/// What a test wants of its daemon beyond the ordinary.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Wishes {
+    /// More flags
+    pub(crate) flags: Vec<String>,
+    /// More variables
+    pub(crate) environment: Vec<(&'static str, String)>,
+    /// Words that start the daemon somewhere else (`nsenter …`) and are replaced by it
+    pub(crate) wrapper: Vec<String>,
+}
+
 /// A berth daemon that lives as long as its test.
 pub(crate) struct Daemon {
     process: Option<Child>,
     root: TempDir,
     number: u32,
-    flags: Vec<String>,
+    wishes: Wishes,
 }
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 impl Daemon {
-    fn start(flags: &[&str]) -> Self {
+    fn start(wishes: Wishes) -> Self {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed) + 1;
         let root = TempDir::with_prefix("berth-test-").unwrap();
-        let flags = flags.iter().map(ToString::to_string).collect();
-        let mut daemon = Self { process: None, root, number, flags };
+        let mut daemon = Self { process: None, root, number, wishes };
         daemon.launch();
         daemon
     }
@@ -87,7 +97,7 @@ impl Daemon {
     }
 
     /// Test processes can run side by side, so names and ranges derive from the process as well.
-    fn bridge(&self) -> String {
+    pub(crate) fn bridge(&self) -> String {
         format!("bt{:x}n{}", std::process::id(), self.number)
     }
 
@@ -98,8 +108,10 @@ impl Daemon {
 
     fn launch(&mut self) {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.root().join("daemon.log")).unwrap();
-        let process = Command::new(BERTH)
-            .args(["daemon", "-H", &self.address()])
+        let words = [self.wishes.wrapper.as_slice(), &[BERTH.to_owned(), "daemon".to_owned()]].concat();
+        let process = Command::new(&words[0])
+            .args(&words[1..])
+            .args(["-H", &self.address()])
             .arg("--data-root")
             .arg(self.data_root())
             .arg("--exec-root")
@@ -108,7 +120,8 @@ impl Daemon {
             .arg(self.root().join("pid"))
             .args(["--config-file", "/dev/null"])
             .args(["--bridge", &self.bridge(), "--bip", &self.subnet()])
-            .args(&self.flags)
+            .args(&self.wishes.flags)
+            .envs(self.wishes.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -134,14 +147,19 @@ impl Daemon {
 
 impl Host {
     pub(crate) fn start(cli: Cli) -> Self {
-        Self::start_with(cli, &[])
+        match std::env::var("BERTH_TEST_HOST") {
+            Ok(address) => Self::with(cli, address, None),
+            Err(_) => Self::start_as(cli, Wishes::default()),
+        }
     }
 
-    /// A daemon with more flags; always ours, whatever `BERTH_TEST_HOST` says.
-    pub(crate) fn start_with(cli: Cli, flags: &[&str]) -> Self {
-        let named = std::env::var("BERTH_TEST_HOST").ok().filter(|_| flags.is_empty());
-        let daemon = named.is_none().then(|| Daemon::start(flags));
-        let address = named.unwrap_or_else(|| daemon.as_ref().expect("no host was named").address());
+    /// A daemon as the test wants it; always ours, whatever `BERTH_TEST_HOST` says.
+    pub(crate) fn start_as(cli: Cli, wishes: Wishes) -> Self {
+        let daemon = Daemon::start(wishes);
+        Self::with(cli, daemon.address(), Some(daemon))
+    }
+
+    fn with(cli: Cli, address: String, daemon: Option<Daemon>) -> Self {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let prefix = format!("t{}x{number}", std::process::id());
         Self { cli, address, daemon, names: AtomicU32::new(0), prefix }
@@ -150,10 +168,6 @@ impl Host {
     /// Whether the engine is berth; a few texts differ on others.
     pub(crate) fn is_berth(&self) -> bool {
         self.daemon.is_some()
-    }
-
-    pub(crate) fn cli(&self) -> Cli {
-        self.cli
     }
 
     pub(crate) fn daemon(&self) -> &Daemon {

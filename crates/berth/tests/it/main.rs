@@ -9,12 +9,14 @@
 #[macro_use]
 mod host;
 mod leftovers;
+mod mock_registry;
 mod registry;
 mod terminal;
 
 mod concepts;
 mod debian;
 mod hostile;
+mod hosts;
 mod interaction;
 mod lifecycle;
 mod peers;
@@ -22,3 +24,4 @@ mod pull;
 mod recovery;
 mod run;
 mod sdk;
+mod versions;

@@ -1,9 +1,11 @@
 //! `pull`: where images come from, what is said while they come, what is refused.
 
+use std::time::Duration;
+
 use berth_fixtures::{Entry, Image, Layout, host_architecture, layer};
 use serde_json::json;
 
-use crate::host::Host;
+use crate::host::{Host, until};
 use crate::registry;
 
 rows![
@@ -96,12 +98,30 @@ fn a028_every_format(host: &Host) {
 }
 
 fn a029_shared_layers(host: &Host) {
-    let first = fresh(host, "team/app:v1");
-    let second = fresh(host, "team/app:v2");
-    host.run(&["pull", &first]);
-    let out = host.run(&["pull", &second]);
-    assert!(out.contains(": Already exists"), "{out}");
-    assert!(out.contains(": Pull complete"), "{out}");
+    let registry = registry::empty(&host.name("sharing"));
+    let directory = tempfile::tempdir().unwrap();
+    let mut layout = Layout::create(directory.path());
+    let file = |name: &str| layer(vec![Entry::File(name, 0o644, host.name(name).into())]);
+    let shared = file("shared");
+    layout.image("first:1", &Image::new(&[shared.clone()], json!({"Cmd": ["x"]})));
+    layout.image("second:1", &Image::new(&[shared, file("own")], json!({"Cmd": ["x"]})));
+    layout.finish();
+    let pull = |name: &str| {
+        registry.push(directory.path(), name, &[]);
+        host.run(&["pull", &format!("{}/{name}", registry.host)])
+    };
+    let fetched = |name: &str| registry.requests(&format!("\"GET /v2/{name}/blobs/"));
+    pull("first:1");
+    until("configuration and layer are fetched", Duration::from_secs(5), || fetched("first") == 2);
+    let out = pull("second:1");
+    assert_eq!(out.matches(": Already exists").count(), 1, "{out}");
+    assert_eq!(out.matches(": Pull complete").count(), 1, "{out}");
+    // The registry may write down a request after it has answered it; one too many would be among the first two.
+    until("configuration and own layer are fetched", Duration::from_secs(5), || fetched("second") >= 2);
+    assert_eq!(fetched("second"), 2, "and the shared layer is not");
+    for name in ["first:1", "second:1"] {
+        host.run(&["rmi", &format!("{}/{name}", registry.host)]);
+    }
 }
 
 fn a030_corrupt_blob(host: &Host) {
