@@ -1,7 +1,7 @@
 //! What a daemon and its containers may leave behind on the host: nothing.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::host::until;
@@ -15,8 +15,13 @@ pub(crate) fn assert_none(root: &Path, bridge: &str, ids: &str) {
     until("no process is left", Duration::from_secs(5), || processes_naming(root).is_empty());
     until("no bridge is left", Duration::from_secs(5), || !Path::new("/sys/class/net").join(bridge).exists());
     for id in ids.lines() {
-        until("no cgroup is left", Duration::from_secs(5), || !cgroup_exists(id));
+        assert_no_cgroup(id);
     }
+}
+
+/// Fails if a container whose id begins so still has a cgroup.
+pub(crate) fn assert_no_cgroup(id: &str) {
+    until("no cgroup is left", Duration::from_secs(5), || !cgroup_exists(id));
 }
 
 fn processes_naming(root: &str) -> Vec<String> {
@@ -28,5 +33,7 @@ fn processes_naming(root: &str) -> Vec<String> {
 fn cgroup_exists(id: &str) -> bool {
     let base = Path::new("/sys/fs/cgroup");
     let hierarchies = fs::read_dir(base).unwrap().flatten().map(|entry| entry.path());
-    hierarchies.chain([base.to_owned()]).any(|hierarchy| hierarchy.join("berth").join(id).exists())
+    let named = |parent: PathBuf| fs::read_dir(parent).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let mut names = hierarchies.chain([base.to_owned()]).flat_map(|hierarchy| named(hierarchy.join("berth")));
+    names.any(|name| name.to_string_lossy().starts_with(id))
 }
