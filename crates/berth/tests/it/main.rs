@@ -8,17 +8,22 @@
 
 #[macro_use]
 mod host;
+mod dockerd;
 mod leftovers;
 mod mock_registry;
+mod namespaces;
 mod registry;
 mod terminal;
 
+mod bundle;
 mod concepts;
 mod debian;
 mod hostile;
 mod hosts;
 mod interaction;
 mod lifecycle;
+mod neighbours;
+mod ondemand;
 mod peers;
 mod pull;
 mod recovery;

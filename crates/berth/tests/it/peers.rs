@@ -1,13 +1,13 @@
 //! Other engines on our runtime: Debian's podman and dockerd.
 
-use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::dockerd::Dockerd;
 use crate::host::{BERTH, Done, until};
 use crate::registry;
 use crate::terminal::Terminal;
@@ -98,37 +98,15 @@ fn podman() {
     peer.exercise(&image);
 }
 
-/// Stops the daemon when the test ends, however it does.
-struct Dockerd(Child);
-
-impl Drop for Dockerd {
-    fn drop(&mut self) {
-        drop(rustix::process::kill_process(rustix::process::Pid::from_child(&self.0), rustix::process::Signal::TERM));
-        drop(self.0.wait());
-    }
-}
-
 #[test]
 fn dockerd() {
-    let root = TempDir::with_prefix("berth-dockerd-").unwrap();
-    let path = |name: &str| root.path().join(name).display().to_string();
-    let address = format!("unix://{}", path("sock"));
-    let log = fs::File::create(root.path().join("log")).unwrap();
-    let daemon = Command::new("dockerd")
-        .args(["-H", &address, "--data-root", &path("data"), "--exec-root", &path("run"), "--pidfile", &path("pid")])
-        .args(["--bridge", "none", "--iptables=false"])
-        .args(["--add-runtime", &format!("berth={}", runtime(root.path())), "--default-runtime", "berth"])
-        .stdout(log.try_clone().unwrap())
-        .stderr(log)
-        .spawn()
-        .unwrap();
-    let daemon = Dockerd(daemon);
-    until("dockerd answers", Duration::from_secs(30), || {
-        Command::new("docker").args(["-H", &address, "version"]).output().is_ok_and(|output| output.status.success())
-    });
+    let directory = TempDir::new().unwrap();
+    let berth = format!("berth={}", runtime(directory.path()));
+    let flags = ["--bridge", "none", "--iptables=false", "--add-runtime", &berth, "--default-runtime", "berth"];
+    let daemon = Dockerd::start(&[], &flags);
+    let address = daemon.address();
     let peer = Peer { words: ["docker", "-H", &address].map(str::to_owned).into(), run: &["--network", "none"] };
     let image = registry::reference("busybox");
     peer.tell(&["pull", "-q", &image]);
     peer.exercise(&image);
-    drop(daemon);
 }

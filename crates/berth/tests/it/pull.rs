@@ -102,9 +102,9 @@ fn a029_shared_layers(host: &Host) {
     let directory = tempfile::tempdir().unwrap();
     let mut layout = Layout::create(directory.path());
     let file = |name: &str| layer(vec![Entry::File(name, 0o644, host.name(name).into())]);
-    let shared = file("shared");
-    layout.image("first:1", &Image::new(&[shared.clone()], json!({"Cmd": ["x"]})));
-    layout.image("second:1", &Image::new(&[shared, file("own")], json!({"Cmd": ["x"]})));
+    let layers = [file("shared"), file("own")];
+    layout.image("first:1", &Image::new(&layers[..1], json!({"Cmd": ["x"]})));
+    layout.image("second:1", &Image::new(&layers, json!({"Cmd": ["x"]})));
     layout.finish();
     let pull = |name: &str| {
         registry.push(directory.path(), name, &[]);
