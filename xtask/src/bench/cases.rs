@@ -81,11 +81,11 @@ async fn api_cycle(client: &Client, image: &str) -> Result<(Duration, Duration)>
     client.negotiate().await?;
     let began = Instant::now();
     let id = client.create_container("", "", &body(image, &["true"])).await?.id;
-    let wait = client.wait_container(&id, WaitCondition::NextExit).await?;
     let starting = Instant::now();
     client.start_container(&id).await?;
     let start = starting.elapsed();
-    wait.finish().await?;
+    // podman answers a wait that is registered before the start only when it is over.
+    client.wait_container(&id, WaitCondition::NotRunning).await?.finish().await?;
     client.remove_container(&id, RemoveOptions::default()).await?;
     Ok((start, began.elapsed()))
 }
@@ -114,7 +114,7 @@ async fn start_five(client: Client, image: String) -> Result<Vec<String>> {
     client.negotiate().await?;
     let mut ids = Vec::new();
     for _ in 0..5 {
-        let id = client.create_container("", "", &body(&image, &["sleep", "60"])).await?.id;
+        let id = client.create_container("", "", &body(&image, &["true"])).await?.id;
         client.start_container(&id).await?;
         ids.push(id);
     }

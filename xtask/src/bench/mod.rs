@@ -55,10 +55,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if let Some(floor) = &options.floor {
         report::add_floor(floor, &mut table)?;
     }
-    drop(peers);
     report::print(&table);
     if let Some(path) = &options.json {
         std::fs::write(path, report::json(&table)).with_context(|| path.display().to_string())?;
     }
+    eprintln!("taking the engines down; podman takes its time");
+    drop(peers);
     Ok(())
 }

@@ -119,6 +119,11 @@ impl Stage {
         command.extend(["--root".to_owned(), self.directory("podman", "data")]);
         command.extend(["--runroot".to_owned(), self.directory("podman", "run")]);
         command.extend(["--cgroup-manager=cgroupfs", "--events-backend=none"].map(str::to_owned));
+        // Its own limits are more than root may ask for where CAP_SYS_RESOURCE is missing.
+        let configuration = PathBuf::from(self.directory("podman", "containers.conf"));
+        fs::create_dir_all(self.root.join("podman"))?;
+        fs::write(&configuration, "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n")?;
+        command.splice(0..0, ["env".to_owned(), format!("CONTAINERS_CONF={}", configuration.display())]);
         let mut daemon = Command::new(&command[0]);
         daemon.args(&command[1..]).args(["system", "service", "--time=0", &address(&socket)]);
         self.start("podman", daemon, command, socket)
@@ -156,7 +161,7 @@ impl Peer {
         let mut command = Command::new(&self.command[0]);
         command.args(&self.command[1..]).envs(self.environment.iter().map(|(name, value)| (name, value)));
         if self.name == "podman" {
-            command.env_remove("DOCKER_HOST");
+            command.env_remove("DOCKER_HOST").env_remove("DOCKER_CONFIG");
         }
         command.stdin(Stdio::null());
         command
@@ -200,6 +205,8 @@ impl Drop for Peer {
     fn drop(&mut self) {
         let ids = self.run(&["ps", "-aq"]).unwrap_or_default();
         for id in ids.lines() {
+            // podman's `rm -f` waits for SIGTERM to be obeyed.
+            drop(self.run(&["kill", id]));
             drop(self.run(&["rm", "-f", id]));
         }
         drop(Command::new("kill").arg(self.daemon.id().to_string()).status());
