@@ -259,12 +259,10 @@ impl Server {
 
     fn announce(&mut self, event: Event) {
         let mut heard = false;
-        for slot in &mut self.connections {
-            if let Some(connection) = slot {
-                connection.tell(event.clone());
-                connection.flush();
-                heard |= !connection.is_broken();
-            }
+        for connection in self.connections.iter_mut().flatten() {
+            connection.tell(event.clone());
+            connection.flush();
+            heard |= !connection.is_broken();
         }
         if !heard && self.unheard.len() < REMEMBERED {
             self.unheard.push(event);

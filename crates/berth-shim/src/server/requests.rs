@@ -12,6 +12,9 @@ use crate::session::Session;
 
 const SIGKILL: i32 = 9;
 
+/// A request and its descriptors.
+type Asked = (Request, Vec<OwnedFd>);
+
 impl Server {
     /// A connection can be read or written.
     pub(super) fn converse(&mut self, number: usize) {
@@ -34,7 +37,7 @@ impl Server {
     }
 
     /// The next request that has arrived whole. What has no number cannot be answered: that breaks the connection.
-    fn next_request(&mut self, number: usize) -> Option<(u64, Result<(Request, Vec<OwnedFd>), Failure>)> {
+    fn next_request(&mut self, number: usize) -> Option<(u64, Result<Asked, Failure>)> {
         let connection = self.connections[number].as_mut()?;
         let (seq, count, request) = match connection.channel.next(ToShim::parse) {
             Ok(None) => return None,

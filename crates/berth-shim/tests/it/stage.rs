@@ -223,9 +223,10 @@ pub(crate) fn no_trace_of(id: &str) {
     assert!(!std::fs::read_to_string("/proc/self/mountinfo").unwrap().contains(id));
 }
 
+/// The log is opened when the container runs already: it may not be there yet.
 pub(crate) fn logged(path: &Path) -> [String; 2] {
     let mut streams = [String::new(), String::new()];
-    for line in std::fs::read_to_string(path).unwrap().lines() {
+    for line in std::fs::read_to_string(path).unwrap_or_default().lines() {
         let entry: Value = serde_json::from_str(line).unwrap();
         streams[usize::from(entry["stream"] == "stderr")].push_str(entry["log"].as_str().unwrap());
     }

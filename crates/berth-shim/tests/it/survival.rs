@@ -68,6 +68,7 @@ fn whoever_comes_too_late_finds_the_record() {
 #[test]
 fn several_daemons_hear_the_end() {
     let mut container = Stage::new(&["sleep", "100"]).start();
+    eventually("the shim listens", || Connection::connect(&container.socket).is_ok());
     let mut others: Vec<Connection> = (0..3).map(|_| Connection::connect(&container.socket).unwrap()).collect();
     container.done(Request::Signal(Signal { exec: None, signal: 9 }));
     for other in &mut others {
@@ -80,6 +81,7 @@ fn several_daemons_hear_the_end() {
 fn nonsense_on_the_socket_harms_only_its_sender() {
     use std::io::{Read, Write};
     let mut container = Stage::new(&["sleep", "100"]).start();
+    eventually("the shim listens", || Connection::connect(&container.socket).is_ok());
     for nonsense in [&b"\xff\xff\xff\xff"[..], b"\x03\0\0\0abc", b"\x02\0\0\0{}", b"\x0c\0\0\0{\"fds\":9999}"] {
         let mut stream = std::os::unix::net::UnixStream::connect(&container.socket).unwrap();
         stream.write_all(nonsense).unwrap();
