@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use rustix::io::Errno;
+
 /// Why something about a cgroup could not be done.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -145,6 +147,17 @@ pub enum Error {
         /// What it said.
         reason: String,
     },
+}
+
+impl Error {
+    /// A file or directory was not there, or went while it was used.
+    pub(crate) fn is_not_found(&self) -> bool {
+        let (Self::Read { source, .. } | Self::Write { source, .. } | Self::Make { source, .. }) = self else {
+            return false;
+        };
+        // A file of a cgroup that was removed while it was open answers ENODEV.
+        source.kind() == io::ErrorKind::NotFound || source.raw_os_error() == Some(Errno::NODEV.raw_os_error())
+    }
 }
 
 /// The operating system's words without Rust's `(os error N)`.

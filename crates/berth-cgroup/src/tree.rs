@@ -21,8 +21,10 @@ pub(crate) fn make(cgroup: &Cgroup, hierarchy: &Hierarchy) -> Result<(), Error> 
             }
             continue;
         }
-        let result =
-            if cgroup.is_unified() { make_v2(path, &mount.mountpoint, hierarchy) } else { make_v1(path, controllers) };
+        let result = persist(|| match cgroup.is_unified() {
+            true => make_v2(path, &mount.mountpoint, hierarchy),
+            false => make_v1(path, controllers),
+        });
         match result {
             Ok(true) => made.push(path),
             Ok(false) => {}
@@ -35,6 +37,20 @@ pub(crate) fn make(cgroup: &Cgroup, hierarchy: &Hierarchy) -> Result<(), Error> 
         }
     }
     Ok(())
+}
+
+/// Whoever else makes cgroups below the same parent may remove it, empty as it is, while we make its child. Then
+/// something that was there a moment ago is not found, and once more is the answer.
+fn persist(mut make: impl FnMut() -> Result<bool, Error>) -> Result<bool, Error> {
+    const ATTEMPTS: u32 = 10;
+    let mut result = make();
+    for _ in 1..ATTEMPTS {
+        if !result.as_ref().is_err_and(Error::is_not_found) {
+            break;
+        }
+        result = make();
+    }
+    result
 }
 
 /// Whether the directory is new. One that is there already is taken if nobody is in it.
@@ -103,7 +119,12 @@ fn inherit_cpuset(path: &Path) -> Result<(), Error> {
             continue;
         }
         let Some(parent) = path.parent() else { continue };
-        let above = file::read(&parent.join(name))?;
+        let mut above = file::read(&parent.join(name))?;
+        if above.trim().is_empty() {
+            // Its maker has not come to this yet.
+            inherit_cpuset(parent)?;
+            above = file::read(&parent.join(name))?;
+        }
         file::write(&own, above.trim())?;
     }
     Ok(())

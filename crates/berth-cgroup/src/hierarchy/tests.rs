@@ -1,3 +1,5 @@
+//! What the mount table and /proc/self/cgroup say, read back.
+
 #![allow(clippy::unwrap_used, reason = "tests")]
 use super::*;
 

@@ -1,3 +1,5 @@
+//! Which files each limit writes, on v1 and on v2.
+
 #![allow(clippy::unwrap_used, reason = "tests")]
 use std::collections::HashMap;
 

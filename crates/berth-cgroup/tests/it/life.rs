@@ -140,3 +140,26 @@ fn quick() {
     removed.sort();
     eprintln!("made with limits in {:?}, removed in {:?} (medians of 30)", made[15], removed[15]);
 }
+
+/// Several engines share a parent, and each prunes it when its last container has gone.
+#[test]
+fn a_parent_pruned_meanwhile_is_made_again() {
+    let Some(host) = Host::new("a_parent_pruned_meanwhile_is_made_again") else { return };
+    let path = host.path();
+    let (parent, _) = path.rsplit_once('/').unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                let _ = host.hierarchy.prune(parent);
+                std::thread::sleep(std::time::Duration::from_micros(100));
+            }
+        });
+        let failed = (0..100).find_map(|_| match host.create(&resources(serde_json::json!({}))) {
+            Ok(cgroup) => cgroup.remove().err(),
+            Err(error) => Some(error),
+        });
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(failed.is_none(), "{}", failed.unwrap());
+    });
+}
