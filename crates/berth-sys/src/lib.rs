@@ -9,6 +9,7 @@ pub mod bpf;
 pub mod clone;
 pub mod descriptors;
 pub mod exec;
+pub mod fork;
 pub mod memory;
 pub mod mount;
 pub mod network;
