@@ -90,8 +90,8 @@ pub fn mount_overlay(lowers: &[PathBuf], upper: &Path, work: &Path, volatile: bo
 
 /// The directories of one overlay, given to the kernel in whatever way it takes.
 ///
-/// A parameter's text may have 255 bytes only, so directories are handed over as descriptors (Linux 6.13), or else
-/// as `/proc/self/fd/N`.
+/// A parameter's text may have 255 bytes only, so directories are handed over as descriptors, or else as
+/// `/proc/self/fd/N`: overlay takes descriptors since Linux 6.13, and `fsconfig` those of `O_PATH` since a later one.
 struct Layers<'a> {
     overlay: &'a OwnedFd,
     opened: Vec<OwnedFd>,
@@ -127,7 +127,9 @@ impl Layers<'_> {
     fn append(&mut self, key: &str, path: &Path) -> std::result::Result<(), Errno> {
         let directory = open(path)?;
         let set = match fsconfig_set_fd(self.overlay.as_fd(), key, directory.as_fd()) {
-            Err(Errno::INVAL) => fsconfig_set_string(self.overlay.as_fd(), key, proc_path(&directory).as_str()),
+            Err(Errno::INVAL | Errno::BADF) => {
+                fsconfig_set_string(self.overlay.as_fd(), key, proc_path(&directory).as_str())
+            }
             set => set,
         };
         self.opened.push(directory);
