@@ -151,7 +151,7 @@ fn a_parent_pruned_meanwhile_is_made_again() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while !done.load(std::sync::atomic::Ordering::Relaxed) {
-                let _ = host.hierarchy.prune(parent);
+                host.hierarchy.prune(parent);
                 std::thread::sleep(std::time::Duration::from_micros(100));
             }
         });

@@ -1,6 +1,6 @@
 //! `run`: images found by themselves, exit codes, terminals, names, entrypoints.
 
-use crate::host::Host;
+use crate::host::{Cli, Host};
 use crate::registry;
 use crate::terminal::Terminal;
 
@@ -76,8 +76,12 @@ fn a103_removes_itself(host: &Host) {
     let (image, name) = (host.image(), host.name("rm"));
     host.run(&["run", "--rm", "--name", &name, &image, "true"]);
     assert_eq!(host.run(&["ps", "-aq", "--filter", &format!("name={name}")]), "");
-    host.try_run(&["run", "--rm", "--restart", "always", &image, "true"])
-        .fails_with(125, "conflicting options: cannot specify both --restart and --rm");
+    let refusal = match host.cli() {
+        Cli::Ours => "conflicting options: cannot specify both --restart and --rm",
+        // Its versions word the rest in different ways.
+        Cli::Docker => "--restart and --rm",
+    };
+    host.try_run(&["run", "--rm", "--restart", "always", &image, "true"]).fails_with(125, refusal);
 }
 
 fn a104_detached_prints_the_id(host: &Host) {
