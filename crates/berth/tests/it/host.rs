@@ -165,6 +165,11 @@ impl Host {
         Self { cli, address, daemon, names: AtomicU32::new(0), prefix }
     }
 
+    /// Which command line types here; a few of Docker's own texts differ between its versions.
+    pub(crate) fn cli(&self) -> Cli {
+        self.cli
+    }
+
     /// Whether the engine is berth; a few texts differ on others.
     pub(crate) fn is_berth(&self) -> bool {
         self.daemon.is_some()
