@@ -4,7 +4,6 @@
 //! another, chosen by substrings of their names as with libtest. Needs root.
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
-mod bench;
 mod confinement;
 mod exec;
 mod harness;
@@ -20,7 +19,7 @@ use std::time::Instant;
 type Test = (&'static str, fn());
 
 fn tests() -> Vec<Test> {
-    [life::TESTS, stdio::TESTS, exec::TESTS, confinement::TESTS, recovery::TESTS, bench::TESTS].concat()
+    [life::TESTS, stdio::TESTS, exec::TESTS, confinement::TESTS, recovery::TESTS].concat()
 }
 
 fn main() -> ExitCode {

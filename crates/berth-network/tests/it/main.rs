@@ -8,4 +8,3 @@ mod firewall;
 mod host;
 mod lifetime;
 mod none;
-mod speed;

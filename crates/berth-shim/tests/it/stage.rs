@@ -202,6 +202,13 @@ impl Running {
     }
 }
 
+/// A connection that the shim has accepted: what happens from here on, it hears.
+pub(crate) fn greeted(socket: &Path) -> Connection {
+    let mut connection = Connection::connect(socket).unwrap();
+    assert!(matches!(connection.receive().unwrap(), Incoming::Event(Event::Hello { protocol: 1, .. })));
+    connection
+}
+
 pub(crate) fn next_event(connection: &mut Connection) -> Event {
     loop {
         match connection.receive().unwrap() {

@@ -6,7 +6,7 @@ use berth_shim::ExitRecord;
 use berth_shim::client::Connection;
 use berth_shim::protocol::{Event, Request, Response, Signal, State};
 
-use crate::stage::{Stage, eventually, logged, next_event, no_trace_of, read_all};
+use crate::stage::{Stage, eventually, greeted, logged, next_event, no_trace_of, read_all};
 
 const COUNT: &str = "i=0; while [ $i -lt 2000 ]; do i=$((i+1)); echo line $i; usleep 500; done; exit 8";
 
@@ -69,7 +69,7 @@ fn whoever_comes_too_late_finds_the_record() {
 fn several_daemons_hear_the_end() {
     let mut container = Stage::new(&["sleep", "100"]).start();
     eventually("the shim listens", || Connection::connect(&container.socket).is_ok());
-    let mut others: Vec<Connection> = (0..3).map(|_| Connection::connect(&container.socket).unwrap()).collect();
+    let mut others: Vec<Connection> = (0..3).map(|_| greeted(&container.socket)).collect();
     container.done(Request::Signal(Signal { exec: None, signal: 9 }));
     for other in &mut others {
         assert!(matches!(next_event(other), Event::Exited { code: 137, .. }));
