@@ -1,4 +1,4 @@
-//! The project's own chores: `cargo xtask check|tidy|bench|soak|vm`.
+//! The project's own chores: `cargo xtask check|tidy|bench|soak|vm|power`.
 //!
 //! `check` is everything that the gate runs. Start reading there.
 
@@ -21,6 +21,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   soak ROUNDS         the tests in which chance decides, many times over
   vm VMRUN ENGINE [FILTER…]
                       the promised rows in a virtual machine; VMRUN is the program that boots it
+  power VMRUN ENGINE ROUNDS
+                      restart policies around a power cut of such a machine
   tidy                crate dependencies, module headers, test registration, licences
 ";
 
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         ["bench", "run", options @ ..] => bench::Options::parse(options).and_then(|options| bench::run(&options)),
         ["soak", rounds] => soak::run(rounds),
         ["vm", vmrun, engine, filters @ ..] => vm::run(vmrun, engine, filters),
+        ["power", vmrun, engine, rounds] => vm::power(vmrun, engine, rounds),
         ["tidy"] => tidy::run(),
         _ => {
             eprint!("{USAGE}");

@@ -25,6 +25,23 @@ pub(crate) fn run(vmrun: &str, engine: &str, filters: &[&str]) -> Result<()> {
     crate::run(vmrun, &args)
 }
 
+/// `power VMRUN ENGINE ROUNDS`: row A120's matrix around a power cut, on a fresh machine each round.
+pub(crate) fn power(vmrun: &str, engine: &str, rounds: &str) -> Result<()> {
+    let rounds: u32 = rounds.parse()?;
+    let tests = test_binary()?;
+    let checkout = root().canonicalize()?.display().to_string();
+    let share = format!("{checkout}:{checkout}");
+    let half = |name: &str| format!("{tests} --include-ignored --exact reboot::{name}");
+    let (before, after) = (half("a120_before_the_power_cut"), half("a120_after_the_power_cut"));
+    for round in 1..=rounds {
+        eprintln!("round {round} of {rounds}");
+        let mut args = vec!["powerfail", "--engine", engine, "--packages", PACKAGES, "--mem", "3G", "--share", &share];
+        args.extend(["--prepare", &before, "--check", &after, "--after", "0-1", "--", "sleep", "10"]);
+        crate::run(vmrun, &args)?;
+    }
+    Ok(())
+}
+
 /// The integration tests of the `berth` package, built; static, so that any guest runs them.
 fn test_binary() -> Result<String> {
     let args = ["test", "--package", "berth", "--test", "it", "--no-run", "--message-format", "json"];

@@ -224,17 +224,21 @@ fn recover(
         }
         return Seed { id, record, shim: Some(connection), expect_start: false };
     }
-    if should_run {
+    let missed = should_run;
+    if missed {
         let directory = ground.paths(&id).directory;
         let end = ExitRecord::read(&exit_record(&directory, record.runs)).unwrap_or_else(ExitRecord::unknown);
         let state = record.phase.clone().into_state();
-        let change = Change::Exited { code: end.code, oom_killed: end.oom_killed, at: end.time() };
+        let change = Change::Exited { code: end.code, oom_killed: end.oom_killed, at: end.time(), again: None };
         if let Ok(state) = state.apply(change) {
             record.phase = Phase::of(&state);
         }
         if record.boot_id == ground.host.boot_id {
             sweep::kill_cgroup(ground, &record.spec.resources.cgroup_parent, &id);
         }
+    }
+    let again = record.resume(missed, record.boot_id == ground.host.boot_id, Timestamp::now());
+    if missed || again {
         changed.push((id.to_string(), record.clone()));
     }
     Seed { id, record, shim: None, expect_start: false }

@@ -97,6 +97,11 @@ pub enum Error {
         "You cannot remove a paused container {0}. Unpause and then stop the container before attempting removal or force remove"
     )]
     RemovePaused(String),
+    /// `rm` without force of a container that its policy is about to start.
+    #[error(
+        "You cannot remove a restarting container {0}. Stop the container before attempting removal or force remove"
+    )]
+    RemoveRestarting(String),
     /// A removal is under way.
     #[error("removal of container {0} is already in progress")]
     RemovalInProgress(String),
@@ -171,6 +176,7 @@ impl Error {
             | Self::KillNotRunning { .. }
             | Self::RemoveRunning(_)
             | Self::RemovePaused(_)
+            | Self::RemoveRestarting(_)
             | Self::RemovalInProgress(_) => ErrorKind::Conflict,
             Self::NotModified { .. } => ErrorKind::NotModified,
             Self::NotImplemented(_) | Self::Unsupported(_) => ErrorKind::NotImplemented,

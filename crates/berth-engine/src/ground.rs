@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use berth_cgroup::Hierarchy;
 use berth_network::Networks;
 use berth_state::Store;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::events::{EventKind, Events};
 use crate::exec::Sessions;
@@ -18,6 +19,9 @@ use crate::id::{ContainerId, Index};
 use crate::images::Images;
 use crate::shared::Shared;
 use crate::view::{ContainerView, Paths};
+
+/// Restarts by policy at once: a host with many containers is not to drown when its daemon starts.
+const RESTARTS: usize = 8;
 
 #[derive(Debug)]
 pub(crate) struct Ground {
@@ -38,6 +42,10 @@ pub(crate) struct Ground {
     pub(crate) sessions: Sessions,
     /// How many shims have said that their container is over and are not gone yet.
     pub(crate) leaving: watch::Sender<usize>,
+    /// Whose turn it is to be restarted by policy.
+    pub(crate) restarts: Arc<Semaphore>,
+    /// How many calls are stopping everything: policies are at rest then.
+    pub(crate) going_down: AtomicUsize,
     pub(crate) cgroup_parent: String,
     pub(crate) log_options: BTreeMap<String, String>,
     pub(crate) init: bool,
@@ -71,6 +79,8 @@ impl Ground {
             events: Events::default(),
             sessions: Sessions::default(),
             leaving: watch::Sender::new(0),
+            restarts: Arc::new(Semaphore::new(RESTARTS)),
+            going_down: AtomicUsize::new(0),
             cgroup_parent: config.cgroup_parent,
             log_options: config.log_options,
             init: config.init,

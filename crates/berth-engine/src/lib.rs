@@ -26,6 +26,7 @@ mod options;
 pub mod plan;
 mod readiness;
 mod record;
+mod restart;
 mod shared;
 pub mod spec;
 mod state;

@@ -4,7 +4,8 @@ use berth_state::Record;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::spec::ContainerSpec;
+use crate::restart::History;
+use crate::spec::{ContainerSpec, RestartPolicy};
 use crate::state::{ExitStatus, State};
 use crate::view::Effective;
 
@@ -22,6 +23,9 @@ pub(crate) struct ContainerRecord {
     pub(crate) phase: Phase,
     /// How often it was started: names the exit record of the run.
     pub(crate) runs: u64,
+    /// What its restart policy goes by.
+    #[serde(default)]
+    pub(crate) history: History,
 }
 
 /// Where it stood when the record was written. Whether it still runs is for its shim to say.
@@ -36,11 +40,47 @@ pub(crate) enum Phase {
         before: Box<Phase>,
     },
     Exited(ExitStatus),
+    /// Ended, and to be started again by its policy.
+    Restarting {
+        exit: ExitStatus,
+        at: Timestamp,
+    },
+    /// Its removal failed half way.
+    Dead {
+        exit: Option<ExitStatus>,
+        error: String,
+    },
 }
 
 impl Record for ContainerRecord {
     const KIND: &'static str = "container";
     const VERSION: u32 = 1;
+}
+
+impl ContainerRecord {
+    /// A daemon begins and finds nothing of it running: what its restart policy makes of that. `missed`: it ended while
+    /// no daemon was there. True: it is to be started, as the record then says.
+    pub(crate) fn resume(&mut self, missed: bool, same_boot: bool, now: Timestamp) -> bool {
+        let exit = match &self.phase {
+            Phase::Exited(exit) | Phase::Restarting { exit, .. } => exit.clone(),
+            _ => return false,
+        };
+        let policy = self.spec.restart;
+        let again = match self.phase {
+            Phase::Restarting { .. } if same_boot => true,
+            Phase::Exited(_) if missed && same_boot => {
+                self.history.by_hand &= policy == RestartPolicy::UnlessStopped;
+                let lasted = exit.finished_at.duration_since(exit.started_at);
+                self.history.after(policy, exit.code, lasted.try_into().unwrap_or_default()).is_some()
+            }
+            _ => self.history.at_daemon_start(policy, exit.code),
+        };
+        match again {
+            true => self.phase = Phase::Restarting { exit, at: now },
+            false => self.phase = Phase::Exited(exit),
+        }
+        again
+    }
 }
 
 impl Phase {
@@ -53,6 +93,8 @@ impl Phase {
             }
             State::Exited(exit) | State::Removing(Some(exit)) => Self::Exited(exit.clone()),
             State::Removing(None) => Self::Created { failed: None },
+            State::Restarting { exit, at } => Self::Restarting { exit: exit.clone(), at: *at },
+            State::Dead { exit, error } => Self::Dead { exit: exit.clone(), error: error.clone() },
         }
     }
 
@@ -62,6 +104,8 @@ impl Phase {
             Self::Created { failed } => State::Created { failed },
             Self::Running { since, before } => State::Starting { since, before: Box::new(before.into_state()) },
             Self::Exited(exit) => State::Exited(exit),
+            Self::Restarting { exit, at } => State::Restarting { exit, at },
+            Self::Dead { exit, error } => State::Dead { exit, error },
         }
     }
 }

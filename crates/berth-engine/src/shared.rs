@@ -10,6 +10,7 @@ use crate::containers::Exit;
 use crate::exec::Session;
 use crate::id::ContainerId;
 use crate::options::WaitCondition;
+use crate::spec::RestartPolicy;
 use crate::view::ContainerView;
 use crate::{Error, Result};
 
@@ -28,6 +29,8 @@ pub(crate) enum Command {
     Signal {
         signal: i32,
         key: String,
+        /// Whoever sends it wants it to stay ended, if that is how it ends.
+        by_hand: bool,
         reply: Reply<()>,
     },
     Pause {
@@ -55,6 +58,11 @@ pub(crate) enum Command {
     Ask {
         request: Request,
         reply: Reply<Response>,
+    },
+    /// Another restart policy.
+    Policy {
+        policy: RestartPolicy,
+        reply: Reply<()>,
     },
     Rename {
         name: String,
@@ -112,7 +120,7 @@ impl Shared {
         let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
         // The view is published before the waiters are told, so an end is either seen here or told.
         let view = self.view();
-        if condition == WaitCondition::NotRunning && !view.state.is_alive() {
+        if condition == WaitCondition::NotRunning && !view.state.counts_as_running() {
             drop(sender.send(Exit::of(&view)));
         } else {
             waiters.push((condition, sender));

@@ -40,12 +40,32 @@ pub struct ContainerSpec {
     pub network: NetworkSpec,
     /// Remove the container when it exits.
     pub auto_remove: bool,
+    /// Start it again when it exits.
+    #[serde(default)]
+    pub restart: RestartPolicy,
     /// Where its output goes.
     pub log: LogSpec,
     /// OCI annotations.
     pub annotations: BTreeMap<String, String>,
     /// The terminal's first size (rows, columns); `(0, 0)`: unknown.
     pub console_size: (u16, u16),
+}
+
+/// `--restart`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RestartPolicy {
+    /// Never.
+    #[default]
+    No,
+    /// Whenever it ends by itself, and when the daemon starts.
+    Always,
+    /// As `Always`; once stopped by hand, not when the daemon starts either.
+    UnlessStopped,
+    /// When it ends with a code that is not 0.
+    OnFailure {
+        /// So often at most; 0: without end.
+        retries: u32,
+    },
 }
 
 /// The command of a container or exec, as asked for; image defaults are merged at create.

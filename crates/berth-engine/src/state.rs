@@ -49,10 +49,24 @@ pub enum State {
         /// Since when it runs.
         since: Timestamp,
     },
+    /// Its main process has ended, and its restart policy will start it again.
+    Restarting {
+        /// How it ended.
+        exit: ExitStatus,
+        /// When the next attempt is due.
+        at: Timestamp,
+    },
     /// Its main process has ended.
     Exited(ExitStatus),
     /// Being removed; nothing but its end can follow.
     Removing(Option<ExitStatus>),
+    /// Its removal failed half way: it can be removed again, and nothing else.
+    Dead {
+        /// How it had ended, where it had run.
+        exit: Option<ExitStatus>,
+        /// Why it could not be removed.
+        error: String,
+    },
 }
 
 /// What happens to a container.
@@ -86,9 +100,15 @@ pub enum Change {
         oom_killed: bool,
         /// When.
         at: Timestamp,
+        /// When its policy starts it again, if it does.
+        again: Option<Timestamp>,
     },
+    /// The policy's next attempt is called off.
+    CalledOff,
     /// Its removal began.
     Remove,
+    /// Its removal failed, too late for it to be what it was.
+    RemoveFailed(String),
 }
 
 /// The change cannot happen in this state.
@@ -109,8 +129,11 @@ impl State {
             Self::Created { .. } => "created",
             Self::Starting { before, .. } => match **before {
                 Self::Exited(_) => "exited",
+                Self::Restarting { .. } => "restarting",
                 _ => "created",
             },
+            Self::Restarting { .. } => "restarting",
+            Self::Dead { .. } => "dead",
             Self::Running { .. } => "running",
             Self::Paused { .. } => "paused",
             Self::Exited(_) => "exited",
@@ -124,6 +147,22 @@ impl State {
         matches!(self, Self::Running { .. } | Self::Paused { .. })
     }
 
+    /// Whether it is to be shown as running: it is up, or about to be by its policy.
+    #[must_use]
+    pub fn counts_as_running(&self) -> bool {
+        self.is_alive() || self.is_restarting()
+    }
+
+    /// Whether its policy is about to start it, or just doing so.
+    #[must_use]
+    pub fn is_restarting(&self) -> bool {
+        match self {
+            Self::Restarting { .. } => true,
+            Self::Starting { before, .. } => matches!(**before, Self::Restarting { .. }),
+            _ => false,
+        }
+    }
+
     /// The main process, where it lives.
     #[must_use]
     pub const fn pid(&self) -> Option<HostPid> {
@@ -135,9 +174,16 @@ impl State {
 
     /// How it last ended, where it has.
     #[must_use]
-    pub const fn exit(&self) -> Option<&ExitStatus> {
+    pub fn exit(&self) -> Option<&ExitStatus> {
         match self {
-            Self::Exited(exit) | Self::Removing(Some(exit)) => Some(exit),
+            Self::Exited(exit)
+            | Self::Restarting { exit, .. }
+            | Self::Removing(Some(exit))
+            | Self::Dead { exit: Some(exit), .. } => Some(exit),
+            Self::Starting { before, .. } => match &**before {
+                Self::Restarting { exit, .. } => Some(exit),
+                _ => None,
+            },
             _ => None,
         }
     }
@@ -148,7 +194,7 @@ impl State {
     /// When it cannot happen now; the state stays.
     pub fn apply(&self, change: Change) -> Result<Self, IllegalTransition> {
         match (self, change) {
-            (Self::Created { .. } | Self::Exited(_), Change::Start(since)) => {
+            (Self::Created { .. } | Self::Exited(_) | Self::Restarting { .. }, Change::Start(since)) => {
                 Ok(Self::Starting { since, before: Box::new(self.clone()) })
             }
             (Self::Starting { .. }, Change::Started { pid, at }) => Ok(Self::Running { pid, since: at }),
@@ -159,16 +205,21 @@ impl State {
             (Self::Paused { pid, since }, Change::Resumed) => Ok(Self::Running { pid: *pid, since: *since }),
             (
                 Self::Running { since, .. } | Self::Paused { since, .. } | Self::Starting { since, .. },
-                Change::Exited { code, oom_killed, at },
-            ) => Ok(Self::Exited(ExitStatus {
-                code,
-                oom_killed,
-                started_at: *since,
-                finished_at: at,
-                error: String::new(),
-            })),
+                Change::Exited { code, oom_killed, at, again },
+            ) => {
+                let exit = ExitStatus { code, oom_killed, started_at: *since, finished_at: at, error: String::new() };
+                Ok(match again {
+                    Some(at) => Self::Restarting { exit, at },
+                    None => Self::Exited(exit),
+                })
+            }
+            (Self::Restarting { exit, .. }, Change::CalledOff) => Ok(Self::Exited(exit.clone())),
             (Self::Created { .. }, Change::Remove) => Ok(Self::Removing(None)),
-            (Self::Exited(exit), Change::Remove) => Ok(Self::Removing(Some(exit.clone()))),
+            (Self::Exited(exit) | Self::Restarting { exit, .. }, Change::Remove) => {
+                Ok(Self::Removing(Some(exit.clone())))
+            }
+            (Self::Dead { exit, .. }, Change::Remove) => Ok(Self::Removing(exit.clone())),
+            (Self::Removing(exit), Change::RemoveFailed(error)) => Ok(Self::Dead { exit: exit.clone(), error }),
             (_, change) => Err(IllegalTransition { change, status: self.status() }),
         }
     }
@@ -177,6 +228,11 @@ impl State {
 fn after_failed_start(before: &State, since: Timestamp, code: i32, error: String) -> State {
     match before {
         State::Exited(exit) => State::Exited(ExitStatus { code, error, oom_killed: false, ..exit.clone() }),
+        // The code stays that of the run that made the restart necessary, unless that says nothing was wrong.
+        State::Restarting { exit, .. } => {
+            let code = if exit.code == 0 { code } else { exit.code };
+            State::Exited(ExitStatus { code, error, ..exit.clone() })
+        }
         State::Created { .. } => State::Created { failed: Some((code, error)) },
         _ => State::Exited(ExitStatus { code, error, oom_killed: false, started_at: since, finished_at: since }),
     }
@@ -203,35 +259,40 @@ mod tests {
         let starting = State::Starting { since: at(1), before: Box::new(created.clone()) };
         let running = State::Running { pid, since: at(1) };
         let paused = State::Paused { pid, since: at(1) };
+        let restarting = State::Restarting { exit: exit(3), at: at(4) };
         let exited = State::Exited(exit(3));
         let removing = State::Removing(Some(exit(3)));
-        let start = Change::Start(at(1));
-        let started = Change::Started { pid, at: at(1) };
-        let failed = Change::StartFailed { code: 127, error: "x".into() };
-        let ended = Change::Exited { code: 3, oom_killed: false, at: at(2) };
-        let from_exited = State::Starting { since: at(1), before: Box::new(exited.clone()) };
+        let dead = State::Dead { exit: Some(exit(3)), error: "busy".into() };
+        let changes = [
+            Change::Start(at(1)),
+            Change::Started { pid, at: at(1) },
+            Change::StartFailed { code: 127, error: "x".into() },
+            Change::Paused,
+            Change::Resumed,
+            Change::Exited { code: 3, oom_killed: false, at: at(2), again: None },
+            Change::Exited { code: 3, oom_killed: false, at: at(2), again: Some(at(4)) },
+            Change::CalledOff,
+            Change::Remove,
+            Change::RemoveFailed("busy".into()),
+        ];
+        let from = |before: &State| Some(State::Starting { since: at(1), before: Box::new(before.clone()) });
+        let some = |state: &State| Some(state.clone());
+        let failed = Some(State::Created { failed: Some((127, "x".into())) });
+        let (ended, again, gone) = (some(&exited), some(&restarting), some(&removing));
+        let (up, frozen, over) = (some(&running), some(&paused), some(&dead));
+        let no = || None;
         let table = [
-            (&created, [Some(starting.clone()), None, None, None, None, None, Some(State::Removing(None))]),
-            (
-                &starting,
-                [
-                    None,
-                    Some(running.clone()),
-                    Some(State::Created { failed: Some((127, "x".into())) }),
-                    None,
-                    None,
-                    Some(exited.clone()),
-                    None,
-                ],
-            ),
-            (&running, [None, None, None, Some(paused.clone()), None, Some(exited.clone()), None]),
-            (&paused, [None, None, None, None, Some(running.clone()), Some(exited.clone()), None]),
-            (&exited, [Some(from_exited.clone()), None, None, None, None, None, Some(removing.clone())]),
-            (&removing, [None, None, None, None, None, None, None]),
+            (&created, [from(&created), no(), no(), no(), no(), no(), no(), no(), Some(State::Removing(None)), no()]),
+            (&starting, [no(), up.clone(), failed, no(), no(), ended.clone(), again.clone(), no(), no(), no()]),
+            (&running, [no(), no(), no(), frozen, no(), ended.clone(), again.clone(), no(), no(), no()]),
+            (&paused, [no(), no(), no(), no(), up, ended.clone(), again, no(), no(), no()]),
+            (&restarting, [from(&restarting), no(), no(), no(), no(), no(), no(), ended, gone.clone(), no()]),
+            (&exited, [from(&exited), no(), no(), no(), no(), no(), no(), no(), gone.clone(), no()]),
+            (&removing, [no(), no(), no(), no(), no(), no(), no(), no(), no(), over]),
+            (&dead, [no(), no(), no(), no(), no(), no(), no(), no(), gone, no()]),
         ];
         for (state, row) in table {
-            let changes = [&start, &started, &failed, &Change::Paused, &Change::Resumed, &ended, &Change::Remove];
-            for (change, expected) in changes.into_iter().zip(row) {
+            for (change, expected) in changes.iter().zip(row) {
                 assert_eq!(state.apply(change.clone()).ok(), expected, "{change:?} on {state:?}");
             }
         }
@@ -244,5 +305,13 @@ mod tests {
         let state = state.apply(Change::StartFailed { code: 126, error: "no".into() }).unwrap();
         let after = state.exit().unwrap();
         assert_eq!((after.code, after.error.as_str(), after.finished_at), (126, "no", at(2)));
+    }
+
+    #[test]
+    fn a_restart_that_fails_says_why_and_is_over() {
+        let state = State::Restarting { exit: exit(5), at: at(3) }.apply(Change::Start(at(5))).unwrap();
+        assert_eq!((state.status(), state.counts_as_running()), ("restarting", true));
+        let state = state.apply(Change::StartFailed { code: 127, error: "no".into() }).unwrap();
+        assert_eq!(state, State::Exited(ExitStatus { error: "no".into(), ..exit(5) }));
     }
 }

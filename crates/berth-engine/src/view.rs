@@ -75,6 +75,8 @@ pub struct ContainerView {
     pub state: State,
     /// How often it has been started.
     pub runs: u64,
+    /// How often its policy has restarted it since somebody last started it.
+    pub restarts: u32,
     /// Its place on the bridge, while it runs there.
     pub endpoint: Option<Endpoint>,
     /// Exec sessions that run.
@@ -86,12 +88,6 @@ pub struct ContainerView {
 }
 
 impl ContainerView {
-    /// Whether its main process lives.
-    #[must_use]
-    pub fn is_running(&self) -> bool {
-        self.state.is_alive()
-    }
-
     /// When the main process was last started, where it was.
     #[must_use]
     pub fn started_at(&self) -> Option<Timestamp> {
@@ -114,7 +110,7 @@ impl ContainerView {
     #[must_use]
     pub fn error(&self) -> &str {
         match &self.state {
-            State::Created { failed: Some((_, error)) } => error,
+            State::Created { failed: Some((_, error)) } | State::Dead { error, .. } => error,
             state => state.exit().map_or("", |exit| &exit.error),
         }
     }

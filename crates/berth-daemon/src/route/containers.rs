@@ -29,7 +29,7 @@ pub(crate) async fn list(call: Call) -> Result<Answer, ApiError> {
     let all = call.query.flag("all") || limit.is_some() || wanted.beyond_running();
     look_up(&daemon, &mut wanted)?;
     let mut views: Vec<Arc<ContainerView>> = daemon.engine.containers().list();
-    views.retain(|view| (all || view.state.is_alive()) && wanted.allows(view));
+    views.retain(|view| (all || view.state.counts_as_running()) && wanted.allows(view));
     views.sort_by(|a, b| b.created.cmp(&a.created).then_with(|| b.id.cmp(&a.id)));
     views.truncate(limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX));
     let lines = tokio::task::spawn_blocking(move || summaries(&daemon, &views, size)).await;

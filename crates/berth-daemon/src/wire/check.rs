@@ -2,6 +2,7 @@
 
 use berth_api::ContainerConfig;
 use berth_api::host_config::{HostConfig, RestartPolicy, Ulimit};
+use berth_engine::spec;
 
 use crate::http::error::ApiError;
 
@@ -75,8 +76,8 @@ fn is_list(text: &str) -> bool {
         })
 }
 
-/// `--restart`, beside `--rm`. What is no policy at all is refused before what is not supported yet.
-pub(crate) fn restart(policy: &RestartPolicy, auto_remove: bool) -> Checked {
+/// `--restart`, beside `--rm`.
+pub(crate) fn restart_policy(policy: &RestartPolicy, auto_remove: bool) -> Result<spec::RestartPolicy, ApiError> {
     let name = policy.name.as_str();
     refuse_if(
         !matches!(name, "" | "no" | "always" | "on-failure" | "unless-stopped"),
@@ -87,7 +88,15 @@ pub(crate) fn restart(policy: &RestartPolicy, auto_remove: bool) -> Checked {
         format!("maximum retry count cannot be used with restart policy '{name}'"),
     )?;
     refuse_if(policy.maximum_retry_count < 0, "maximum retry count cannot be negative")?;
-    refuse_if(auto_remove && !matches!(name, "" | "no"), "can't create 'AutoRemove' container with restart policy")
+    refuse_if(auto_remove && !matches!(name, "" | "no"), "can't create 'AutoRemove' container with restart policy")?;
+    Ok(match name {
+        "always" => spec::RestartPolicy::Always,
+        "unless-stopped" => spec::RestartPolicy::UnlessStopped,
+        "on-failure" => {
+            spec::RestartPolicy::OnFailure { retries: u32::try_from(policy.maximum_retry_count).unwrap_or(u32::MAX) }
+        }
+        _ => spec::RestartPolicy::No,
+    })
 }
 
 /// `--ulimit`.

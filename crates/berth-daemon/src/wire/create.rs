@@ -44,7 +44,7 @@ impl TryFrom<Asked<'_>> for ContainerSpec {
     fn try_from(asked: Asked<'_>) -> Result<Self, ApiError> {
         let Asked { request, platform, defaults } = asked;
         let host = request.host_config.as_deref().cloned().unwrap_or_default();
-        check::restart(&host.restart_policy, host.auto_remove)?;
+        let restart = check::restart_policy(&host.restart_policy, host.auto_remove)?;
         check::isolation(&host.isolation)?;
         refused::check(&request)?;
         check::config(&request.config)?;
@@ -60,6 +60,7 @@ impl TryFrom<Asked<'_>> for ContainerSpec {
             network: network(&config, &host, mac)?,
             log: log(&host, defaults)?,
             auto_remove: host.auto_remove,
+            restart,
             console_size: console_size(&host),
             annotations: host.annotations,
             stdio: stdio(&config),

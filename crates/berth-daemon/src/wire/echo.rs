@@ -8,7 +8,7 @@ use berth_api::host_config::{
 use berth_api::{ContainerConfig, Empty};
 use berth_engine::ContainerView;
 use berth_engine::spec::{
-    ContainerSpec, IsolationSpec, LogDriver, MountKind, MountSpec, NetworkMode, ResourceSpec, SeccompSpec,
+    self, ContainerSpec, IsolationSpec, LogDriver, MountKind, MountSpec, NetworkMode, ResourceSpec, SeccompSpec,
 };
 
 /// `/dev/shm` where nobody says otherwise.
@@ -66,7 +66,7 @@ pub(crate) fn host_config(spec: &ContainerSpec, cgroup_namespace: &str) -> HostC
         log_config: log_config(spec),
         network_mode: network_name(network.mode).to_owned(),
         port_bindings: Some(BTreeMap::new()),
-        restart_policy: RestartPolicy { name: "no".to_owned(), maximum_retry_count: 0 },
+        restart_policy: restart_policy(spec.restart),
         auto_remove: spec.auto_remove,
         console_size: [rows.into(), columns.into()],
         annotations: spec.annotations.clone(),
@@ -89,6 +89,16 @@ pub(crate) fn host_config(spec: &ContainerSpec, cgroup_namespace: &str) -> HostC
         readonly_paths,
         ..limits(&spec.resources)
     }
+}
+
+fn restart_policy(policy: spec::RestartPolicy) -> RestartPolicy {
+    let (name, retries) = match policy {
+        spec::RestartPolicy::No => ("no", 0),
+        spec::RestartPolicy::Always => ("always", 0),
+        spec::RestartPolicy::UnlessStopped => ("unless-stopped", 0),
+        spec::RestartPolicy::OnFailure { retries } => ("on-failure", retries),
+    };
+    RestartPolicy { name: name.to_owned(), maximum_retry_count: retries.into() }
 }
 
 fn limits(resources: &ResourceSpec) -> HostConfig {

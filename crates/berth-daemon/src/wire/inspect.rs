@@ -35,6 +35,7 @@ pub(crate) fn container(view: &ContainerView, facts: &Facts) -> ContainerInspect
         hosts_path: path(&view.paths.hosts),
         log_path: path(&view.paths.log),
         name: format!("/{}", view.name),
+        restart_count: view.restarts.into(),
         driver: facts.driver.clone(),
         platform: view.platform.split('/').next().unwrap_or("linux").to_owned(),
         app_armor_profile: view.apparmor.clone(),
@@ -51,7 +52,9 @@ pub(crate) fn container(view: &ContainerView, facts: &Facts) -> ContainerInspect
 fn state(view: &ContainerView) -> State {
     State {
         status: view.state.status().to_owned(),
-        running: view.state.is_alive(),
+        running: view.state.counts_as_running(),
+        restarting: view.state.is_restarting(),
+        dead: matches!(view.state, Life::Dead { .. }),
         paused: matches!(view.state, Life::Paused { .. }),
         oom_killed: view.state.exit().is_some_and(|exit| exit.oom_killed),
         pid: view.state.pid().map_or(0, |pid| i64::from(pid.0)),

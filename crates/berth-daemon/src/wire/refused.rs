@@ -57,8 +57,6 @@ pub(crate) const REFUSED: &[Refused] = refused! {
     "EndpointsConfig.Aliases", "--network-alias", "give containers names in a network", Endpoint(|_, e| some(e.aliases.as_ref()));
     "EndpointsConfig.DriverOpts", "--network driver-opt=", "pass options to network drivers",
         Endpoint(|_, e| e.driver_opts.as_ref().is_some_and(|options| !options.is_empty()));
-    "HostConfig.RestartPolicy", "--restart", "restart containers by policy",
-        Host(|h| !matches!(h.restart_policy.name.as_str(), "" | "no"));
     "HostConfig.Links", "--link", "link containers", Host(|h| some(h.links.as_ref()));
     "HostConfig.VolumesFrom", "--volumes-from", "have volumes", Host(|h| some(h.volumes_from.as_ref()));
     "HostConfig.VolumeDriver", "--volume-driver", "have volumes", Host(|h| !matches!(h.volume_driver.as_str(), "" | "local"));

@@ -100,7 +100,7 @@ impl Wanted {
     }
 
     fn exited_with(&self, view: &ContainerView) -> bool {
-        view.state.exit().is_some_and(|exit| self.exited.contains(&exit.code)) && !view.state.is_alive()
+        view.state.exit().is_some_and(|exit| self.exited.contains(&exit.code)) && !view.state.counts_as_running()
     }
 }
 
@@ -166,8 +166,12 @@ fn status(view: &ContainerView, now: Timestamp) -> String {
         State::Running { since, .. } => up(*since),
         State::Paused { since, .. } => format!("{} (Paused)", up(*since)),
         State::Exited(exit) => format!("Exited ({}) {} ago", exit.code, time::since(exit.finished_at, now)),
+        state if state.is_restarting() => state.exit().map_or_else(String::new, |exit| {
+            format!("Restarting ({}) {} ago", exit.code, time::since(exit.finished_at, now))
+        }),
+        State::Dead { .. } => "Dead".to_owned(),
         State::Removing(_) => "Removal In Progress".to_owned(),
-        State::Created { .. } | State::Starting { .. } => "Created".to_owned(),
+        State::Created { .. } | State::Starting { .. } | State::Restarting { .. } => "Created".to_owned(),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::id::{ContainerId, parse_name};
 use crate::images::ContainerImage;
 use crate::plan::{capabilities, effective, mounts, resources, signals};
 use crate::record::{ContainerRecord, Phase};
+use crate::restart::History;
 use crate::spec::{ContainerSpec, LogDriver, MountKind};
 use crate::task::{Seed, Task};
 use crate::{Error, Result, etc, logs, names};
@@ -111,6 +112,7 @@ fn prepare(ground: &Arc<Ground>, name: Option<String>, mut spec: ContainerSpec) 
         boot_id: ground.host.boot_id.clone(),
         phase: Phase::Created { failed: None },
         runs: 0,
+        history: History::default(),
         spec,
     };
     Ok(Prepared { id, record, image, warnings, reservation })

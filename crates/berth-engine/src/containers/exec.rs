@@ -139,6 +139,9 @@ fn may_exec(view: &ContainerView) -> Result<()> {
         State::Paused { .. } => {
             Err(Error::State(format!("Container {} is paused, unpause the container before exec", view.id)))
         }
+        ref state if state.is_restarting() => {
+            Err(Error::State(format!("Container {} is restarting, wait until the container is running", view.id)))
+        }
         _ => Err(Error::State(format!("Container {} is not running", view.id))),
     }
 }

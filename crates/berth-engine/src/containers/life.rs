@@ -11,13 +11,24 @@ use crate::id::parse_name;
 use crate::options::{RemoveOptions, WaitCondition};
 use crate::plan::signals;
 use crate::shared::{Command, Shared};
-use crate::spec::DEFAULT_STOP_TIMEOUT;
+use crate::spec::{DEFAULT_STOP_TIMEOUT, RestartPolicy};
 use crate::{Error, Result};
 
 const SIGKILL: i32 = 9;
 
 /// How long the kernel may take to end a process that was killed.
 const KILLED: Duration = Duration::from_secs(30);
+
+/// How a container is ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ending<'a> {
+    /// Seconds; negative: for ever; `None`: its own.
+    pub(super) timeout: Option<i64>,
+    /// `None`: its own.
+    pub(super) signal: Option<&'a str>,
+    /// It is to stay ended.
+    pub(super) by_hand: bool,
+}
 
 impl Containers {
     /// Starts it; its process has been executed when this returns.
@@ -34,14 +45,15 @@ impl Containers {
     /// [`Error::NotModified`] where it does not run.
     pub async fn stop(&self, key: &str, timeout: Option<i64>, signal: Option<&str>) -> Result<()> {
         let shared = self.find(key)?;
-        self.end(&shared, key, timeout, signal).await?;
+        self.end(&shared, key, Ending { timeout, signal, by_hand: true }).await?;
         self.ground.publish(&shared.view(), "stop", &[]);
         Ok(())
     }
 
-    async fn end(&self, shared: &Shared, key: &str, timeout: Option<i64>, signal: Option<&str>) -> Result<()> {
+    pub(super) async fn end(&self, shared: &Shared, key: &str, ending: Ending<'_>) -> Result<()> {
+        let Ending { timeout, signal, by_hand } = ending;
         let view = shared.view();
-        if !view.state.is_alive() {
+        if !view.state.counts_as_running() {
             return Err(Error::NotModified { id: shared.id.to_string(), state: "stopped" });
         }
         let signal = match signal.filter(|s| !s.is_empty()) {
@@ -52,13 +64,13 @@ impl Containers {
         };
         let exit = shared.wait(WaitCondition::NotRunning);
         let key = key.to_owned();
-        signal_quietly(shared, signal, &key).await?;
+        signal_quietly(shared, signal, &key, by_hand).await?;
         let mut exit = std::pin::pin!(exit);
         tokio::select! {
             _ = &mut exit => return Ok(()),
             () = grace(timeout.or(view.effective.stop_timeout)) => {}
         }
-        signal_quietly(shared, SIGKILL, &key).await?;
+        signal_quietly(shared, SIGKILL, &key, by_hand).await?;
         match tokio::time::timeout(KILLED, exit).await {
             Ok(_) => Ok(()),
             Err(_) => Err(Error::Internal(format!("container {} did not end after SIGKILL", shared.id))),
@@ -74,7 +86,7 @@ impl Containers {
         let shared = self.find(key)?;
         let exit = shared.wait(WaitCondition::NextExit);
         let key = key.to_owned();
-        shared.ask(|reply| Command::Signal { signal, key, reply }).await?;
+        shared.ask(|reply| Command::Signal { signal, key, by_hand: true, reply }).await?;
         if signal == SIGKILL {
             // As with Docker, a kill that cannot be refused is over when it returns.
             drop(tokio::time::timeout(KILLED, exit).await);
@@ -89,7 +101,7 @@ impl Containers {
     pub async fn restart(&self, key: &str, timeout: Option<i64>, signal: Option<&str>) -> Result<()> {
         let shared = self.find(key)?;
         shared.tell(Command::Keep { keep: true });
-        match self.end(&shared, key, timeout, signal).await {
+        match self.end(&shared, key, Ending { timeout, signal, by_hand: true }).await {
             Ok(()) => self.ground.publish(&shared.view(), "stop", &[]),
             Err(Error::NotModified { .. }) => {}
             Err(error) => {
@@ -143,6 +155,14 @@ impl Containers {
         }
         self.ground.index_mut().reserve(&name, &shared.id)?;
         shared.ask(|reply| Command::Rename { name, reply }).await
+    }
+
+    /// Gives it another restart policy, for its next exit.
+    ///
+    /// # Errors
+    /// A policy beside `--rm`; a container that is being removed.
+    pub async fn set_restart_policy(&self, key: &str, policy: RestartPolicy) -> Result<()> {
+        self.find(key)?.ask(|reply| Command::Policy { policy, reply }).await
     }
 
     /// Registers for its end; what happens after this returns is not missed.
@@ -200,9 +220,9 @@ pub(super) fn unexpected(shared: &Shared, response: &Response) -> Error {
 }
 
 /// A process that has ended in the meantime needs no signal.
-async fn signal_quietly(shared: &Shared, signal: i32, key: &str) -> Result<()> {
+async fn signal_quietly(shared: &Shared, signal: i32, key: &str, by_hand: bool) -> Result<()> {
     let key = key.to_owned();
-    match shared.ask(|reply| Command::Signal { signal, key, reply }).await {
+    match shared.ask(|reply| Command::Signal { signal, key, by_hand, reply }).await {
         Err(Error::KillNotRunning { .. } | Error::NoSuchContainer(_) | Error::State(_)) => Ok(()),
         result => result,
     }

@@ -44,10 +44,16 @@ impl Task {
     /// The shim has said, or its record does, that the main process ended.
     pub(super) async fn exited(&mut self, code: i32, oom_killed: bool, at: &str) -> Fate {
         let end = ExitRecord { code, oom_killed, at: at.to_owned() };
-        if !self.change(Change::Exited { code, oom_killed, at: end.time() }) {
+        let removed = self.record.spec.auto_remove && !self.keep || !self.removal.is_empty();
+        let since = match self.state {
+            State::Running { since, .. } | State::Paused { since, .. } | State::Starting { since, .. } => since,
+            _ => return Fate::Lives,
+        };
+        let at = end.time();
+        let again = if removed { None } else { self.again(code, since, at) };
+        if !self.change(Change::Exited { code, oom_killed, at, again }) {
             return Fate::Lives;
         }
-        let removed = self.record.spec.auto_remove && !self.keep || !self.removal.is_empty();
         // The exit record is durable already, so this need not be; of a container about to be removed, nothing need.
         let saved = (!removed).then(|| tokio::spawn(self.save(Durability::Relaxed)));
         let released = self.release_network();
@@ -106,9 +112,6 @@ impl Task {
             self.kill_cgroup().await;
         }
         let end = record.unwrap_or_else(ExitRecord::unknown);
-        if matches!(self.state, State::Exited(_)) {
-            return Fate::Lives;
-        }
         self.exited(end.code, end.oom_killed, &end.at).await
     }
 
@@ -132,6 +135,11 @@ impl Task {
             self.kill_now();
             return Fate::Lives;
         }
+        if matches!(self.state, State::Restarting { .. }) && !force {
+            drop(reply.send(Err(Error::RemoveRestarting(self.id.to_string()))));
+            return Fate::Lives;
+        }
+        self.next = None;
         self.removal.push(reply);
         self.finish_removal(self.removal_durability()).await
     }
@@ -148,15 +156,13 @@ impl Task {
         if let Err(error) = self.forget(durability).await {
             tracing::error!(id = %self.id, %error, "removing a container");
             self.state = before;
-            self.show();
-            for reply in std::mem::take(&mut self.removal) {
-                drop(reply.send(Err(Error::Internal(format!("removing container {}: {}", self.id, error.chain())))));
-            }
-            return Fate::Lives;
+            return self.not_removed(&format!("removing container {}: {}", self.id, error.chain()));
         }
         let name = self.record.name.clone();
         self.unprepare().await;
-        self.discard_files().await;
+        if let Err(error) = self.discard_files().await {
+            return self.died(&error).await;
+        }
         self.ground.index_mut().remove(&self.id, &name);
         self.ground.sessions.forget(&self.id);
         self.publish("destroy", &[]);
@@ -167,6 +173,26 @@ impl Task {
         Fate::Gone
     }
 
+    /// What of it is on disk does not go: it is recorded again, so that somebody can see to it.
+    async fn died(&mut self, error: &Error) -> Fate {
+        let text =
+            format!("container {}: driver \"overlay2\" failed to remove root filesystem: {}", self.id, error.chain());
+        self.change(Change::RemoveFailed(text.clone()));
+        if let Err(error) = self.save(Durability::Synced).await {
+            // The next daemon sweeps what no record speaks of.
+            tracing::error!(id = %self.id, %error, "recording a removal that failed");
+        }
+        self.not_removed(&text)
+    }
+
+    fn not_removed(&mut self, text: &str) -> Fate {
+        self.show();
+        for reply in std::mem::take(&mut self.removal) {
+            drop(reply.send(Err(Error::Internal(text.to_owned()))));
+        }
+        Fate::Lives
+    }
+
     async fn forget(&self, durability: Durability) -> Result<()> {
         let id = self.id.clone();
         let delete = move |tx: &mut berth_state::Transaction<'_>| tx.delete::<ContainerRecord>(id.as_str());
@@ -174,15 +200,15 @@ impl Task {
         Ok(())
     }
 
-    async fn discard_files(&self) {
+    async fn discard_files(&self) -> Result<()> {
         let (ground, id) = (self.ground.clone(), self.id.clone());
         let (directory, image) = (self.paths.directory.clone(), self.record.image.clone());
         let discard = move || {
-            if let Err(error) = berth_image::snapshot::discard(&directory, &ground.trash()) {
-                tracing::warn!(%id, %error, "removing a container's files");
-            }
+            berth_image::snapshot::discard(&directory, &ground.trash()).map_err(crate::images::from_image)?;
             ground.images.release(&image, id.as_str());
+            Ok(())
         };
-        drop(tokio::task::spawn_blocking(discard).await);
+        let discarded = tokio::task::spawn_blocking(discard).await;
+        discarded.map_err(|e| Error::Internal(format!("removing a container's files: {e}")))?
     }
 }

@@ -5,6 +5,7 @@
 mod end;
 mod launch;
 mod link;
+mod restart;
 mod shim;
 mod start;
 
@@ -23,6 +24,7 @@ use crate::exec::Session;
 use crate::ground::Ground;
 use crate::id::ContainerId;
 use crate::record::{ContainerRecord, Phase};
+use crate::restart::History;
 use crate::shared::{Command, Reply, Shared};
 use crate::spec::ContainerSpec;
 use crate::state::{Change, State};
@@ -84,6 +86,10 @@ pub(crate) struct Task {
     sessions: Vec<Arc<Session>>,
     /// A restart is under way: do not remove it on exit.
     keep: bool,
+    /// What its restart policy goes by.
+    history: History,
+    /// When the policy's next attempt is due.
+    next: Option<tokio::time::Instant>,
     /// Who waits for it to be removed once it has exited.
     removal: Vec<Reply<()>>,
 }
@@ -103,7 +109,8 @@ impl Task {
     /// Makes the container findable, and its task. The caller runs it.
     pub(crate) fn new(ground: Arc<Ground>, seed: Seed) -> Result<Self> {
         let (sender, inbox) = mpsc::unbounded_channel();
-        let ContainerRecord { name, created, spec, effective, image_id, platform, phase, runs, .. } = seed.record;
+        let ContainerRecord { name, created, spec, effective, image_id, platform, phase, runs, history, .. } =
+            seed.record;
         let image = ImageId::parse(&image_id).map_err(|e| Error::Internal(format!("the image of {}: {e}", seed.id)))?;
         let apparmor = crate::plan::process::apparmor(&spec, &ground.host).unwrap_or_default();
         let mut paths = ground.paths(&seed.id);
@@ -117,7 +124,7 @@ impl Task {
         let state = phase.into_state();
         let link =
             seed.shim.map(Link::new).transpose().map_err(Error::file("watching the shim of", &paths.directory))?;
-        let view = view(&seed.id, &meta, &state, runs, &paths, endpoint.clone(), Vec::new());
+        let view = view(&seed.id, &meta, &state, (runs, history.count), &paths, endpoint.clone(), Vec::new());
         let shared = Arc::new(Shared::new(view, sender));
         ground.index_mut().insert(&seed.id, shared.clone());
         let prepared = seed.expect_start.then(|| start::expect(&ground, &shared));
@@ -127,6 +134,8 @@ impl Task {
             inbox,
             id: seed.id,
             record: meta,
+            next: restart::moment(&state),
+            history,
             state,
             runs,
             paths,
@@ -155,6 +164,7 @@ impl Task {
                     Some(command) => self.obey(command).await,
                     None => Fate::Gone,
                 },
+                turn = restart::due(self.next, &self.ground) => self.start_again(turn).await,
             };
         }
     }
@@ -162,7 +172,8 @@ impl Task {
     async fn obey(&mut self, command: Command) -> Fate {
         match command {
             Command::Start { reply } => return self.start(reply).await,
-            Command::Signal { signal, key, reply } => self.signal(signal, &key, reply),
+            Command::Signal { signal, key, by_hand, reply } => self.signal(signal, &key, by_hand, reply).await,
+            Command::Policy { policy, reply } => self.set_policy(policy, reply).await,
             Command::Pause { reply } => self.pause(reply),
             Command::Resume { reply } => self.resume(reply),
             Command::Keep { keep } => {
@@ -202,7 +213,15 @@ impl Task {
 
     fn view(&self) -> ContainerView {
         let execs = self.sessions.iter().map(|session| session.id.clone()).collect();
-        view(&self.id, &self.record, &self.state, self.runs, &self.paths, self.endpoint.clone(), execs)
+        view(
+            &self.id,
+            &self.record,
+            &self.state,
+            (self.runs, self.history.count),
+            &self.paths,
+            self.endpoint.clone(),
+            execs,
+        )
     }
 
     fn publish(&self, action: impl Into<String>, more: &[(&str, String)]) {
@@ -221,6 +240,7 @@ impl Task {
             boot_id: self.ground.host.boot_id.clone(),
             phase: Phase::of(&self.state),
             runs: self.runs,
+            history: self.history.clone(),
         }
     }
 
@@ -255,7 +275,7 @@ fn view(
     id: &ContainerId,
     meta: &Meta,
     state: &State,
-    runs: u64,
+    (runs, restarts): (u64, u32),
     paths: &Paths,
     endpoint: Option<Endpoint>,
     execs: Vec<crate::ExecId>,
@@ -270,6 +290,7 @@ fn view(
         platform: meta.platform.clone(),
         state: state.clone(),
         runs,
+        restarts,
         endpoint,
         execs,
         paths: paths.clone(),

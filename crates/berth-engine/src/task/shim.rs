@@ -43,6 +43,14 @@ fn done(response: Response) -> Result<()> {
     }
 }
 
+/// Why nothing can be done in a container that is not up.
+fn not_up(state: &State, container: &str, id: &str) -> Error {
+    match state.is_restarting() {
+        true => Error::State(format!("{container} {id} is restarting, wait until the container is running")),
+        false => Error::State(format!("{container} {id} is not running")),
+    }
+}
+
 impl Task {
     pub(super) async fn hear(&mut self, news: Result<Incoming, ClientError>) -> Fate {
         match news {
@@ -177,11 +185,19 @@ impl Task {
         }
     }
 
-    pub(super) fn signal(&mut self, signal: i32, key: &str, reply: Reply<()>) {
+    pub(super) async fn signal(&mut self, signal: i32, key: &str, by_hand: bool, reply: Reply<()>) {
+        if matches!(self.state, State::Restarting { .. }) {
+            return drop(reply.send(self.call_off(by_hand).await));
+        }
         if !self.state.is_alive() {
             let error = Error::KillNotRunning { key: key.to_owned(), id: self.id.to_string() };
-            drop(reply.send(Err(error)));
-            return;
+            return drop(reply.send(Err(error)));
+        }
+        if by_hand
+            && self.is_meant_to_end(signal)
+            && let Err(error) = self.mark_by_hand().await
+        {
+            return drop(reply.send(Err(error)));
         }
         let paused = matches!(self.state, State::Paused { .. });
         self.send(Request::Signal(Signal { exec: None, signal }), Vec::new(), Pending::Done(reply));
@@ -192,6 +208,12 @@ impl Task {
             let (reply, _) = tokio::sync::oneshot::channel();
             self.send(Request::Resume {}, Vec::new(), Pending::Resume(reply));
         }
+    }
+
+    /// As Docker has it: where a stop signal is set, that and SIGKILL; else any signal counts.
+    fn is_meant_to_end(&self, signal: i32) -> bool {
+        let set = self.record.effective.stop_signal.as_str();
+        set.is_empty() || signal == SIGKILL || crate::plan::signals::parse(set).is_ok_and(|stop| stop == signal)
     }
 
     fn stop_signal(&self) -> &str {
@@ -211,7 +233,7 @@ impl Task {
             State::Paused { .. } => {
                 drop(reply.send(Err(Error::State(format!("Container {} is already paused", self.id)))));
             }
-            _ => drop(reply.send(Err(Error::State(format!("Container {} is not running", self.id))))),
+            state => drop(reply.send(Err(not_up(state, "Container", self.id.as_str())))),
         }
     }
 
@@ -231,6 +253,7 @@ impl Task {
             State::Running { .. } => {
                 self.send(Request::Attach(Attach { streams }), vec![stream], Pending::Done(reply));
             }
+            State::Restarting { .. } => drop(reply.send(Err(not_up(&self.state, "container", self.id.as_str())))),
             _ => {
                 self.waiting.push((streams, stream));
                 drop(reply.send(Ok(())));

@@ -45,6 +45,7 @@ impl Task {
             drop(reply.send(Err(error)));
             return Fate::Lives;
         }
+        self.history.started_by_hand();
         let started = self.bring_up().await;
         self.keep = false;
         let failed = started.is_err();
@@ -59,14 +60,16 @@ impl Task {
         match &self.state {
             State::Created { .. } | State::Exited(_) => Ok(()),
             State::Paused { .. } => Err(Error::State("cannot start a paused container, try unpause instead".into())),
-            State::Running { .. } | State::Starting { .. } => {
+            State::Running { .. } | State::Starting { .. } | State::Restarting { .. } => {
                 Err(Error::NotModified { id: self.id.to_string(), state: "started" })
             }
-            State::Removing(_) => Err(Error::State("container is marked for removal and cannot be started".into())),
+            State::Removing(_) | State::Dead { .. } => {
+                Err(Error::State("container is marked for removal and cannot be started".into()))
+            }
         }
     }
 
-    async fn bring_up(&mut self) -> Result<()> {
+    pub(super) async fn bring_up(&mut self) -> Result<()> {
         self.change(Change::Start(Timestamp::now()));
         self.runs += 1;
         // What could not be made ready is tried again, and then says why it fails.

@@ -64,9 +64,17 @@ pub(crate) struct Wishes {
 /// A berth daemon that lives as long as its test.
 pub(crate) struct Daemon {
     process: Option<Child>,
-    root: TempDir,
+    root: Root,
     number: u32,
     wishes: Wishes,
+}
+
+/// Where a daemon lies.
+enum Root {
+    /// As long as the test
+    Test(TempDir),
+    /// Longer than this machine is up
+    Kept(PathBuf),
 }
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -74,14 +82,17 @@ static NUMBER: AtomicU32 = AtomicU32::new(0);
 impl Daemon {
     fn start(wishes: Wishes) -> Self {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed) + 1;
-        let root = TempDir::with_prefix("berth-test-").unwrap();
+        let root = Root::Test(TempDir::with_prefix("berth-test-").unwrap());
         let mut daemon = Self { process: None, root, number, wishes };
         daemon.launch();
         daemon
     }
 
     pub(crate) fn root(&self) -> &Path {
-        self.root.path()
+        match &self.root {
+            Root::Test(root) => root.path(),
+            Root::Kept(root) => root,
+        }
     }
 
     pub(crate) fn data_root(&self) -> PathBuf {
@@ -159,6 +170,15 @@ impl Host {
         Self::with(cli, daemon.address(), Some(daemon))
     }
 
+    /// A daemon over a directory that is there before or after this test.
+    pub(crate) fn start_at(cli: Cli, root: &Path) -> Self {
+        fs::create_dir_all(root).unwrap();
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut daemon = Daemon { process: None, root: Root::Kept(root.to_owned()), number, wishes: Wishes::default() };
+        daemon.launch();
+        Self::with(cli, daemon.address(), Some(daemon))
+    }
+
     fn with(cli: Cli, address: String, daemon: Option<Daemon>) -> Self {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let prefix = format!("t{}x{number}", std::process::id());
@@ -192,6 +212,11 @@ impl Host {
 
     pub(crate) fn kill_daemon(&mut self) {
         self.daemon.as_mut().expect("ours").signal(rustix::process::Signal::KILL);
+    }
+
+    /// An orderly end of the daemon.
+    pub(crate) fn stop_daemon(&mut self) {
+        self.daemon.as_mut().expect("ours").signal(rustix::process::Signal::TERM);
     }
 
     pub(crate) fn restart_daemon(&mut self) {
