@@ -89,6 +89,10 @@ fn command<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<V
     }))
 }
 
+/// The annotation that says what is done when a container becomes unhealthy: `none`, `kill`, `restart` or `stop`. Ours;
+/// other engines carry it along without a meaning.
+pub const HEALTH_ON_FAILURE: &str = "berth.health-on-failure";
+
 /// A health check; durations in nanoseconds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]

@@ -29,7 +29,6 @@ const TAIL: &str = "
 
 An image may say these things; its containers run without them.
 
-- `HEALTHCHECK`: no check is run.
 - `VOLUME`: no volume is made; the path is in the container's writable layer.
 - `EXPOSE`: shown, as in Docker; nothing can be published yet.
 - `ONBUILD`, `SHELL`: they matter to builds only.

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::containers::Exit;
 use crate::exec::Session;
+use crate::health::{Health, Probe};
 use crate::id::ContainerId;
 use crate::options::WaitCondition;
 use crate::spec::RestartPolicy;
@@ -22,6 +23,12 @@ pub(crate) type Reply<T> = oneshot::Sender<Result<T>>;
 pub(crate) enum Command {
     Start {
         reply: Reply<()>,
+    },
+    /// A health check of run `run` is over.
+    Checked {
+        run: u64,
+        probe: Probe,
+        reply: Reply<Arc<Health>>,
     },
     /// The start that was expected has not come.
     Unprepare,

@@ -45,6 +45,9 @@ pub struct ContainerSpec {
     pub restart: RestartPolicy,
     /// Where its output goes.
     pub log: LogSpec,
+    /// How it is checked whether it is healthy.
+    #[serde(default)]
+    pub health: HealthSpec,
     /// OCI annotations.
     pub annotations: BTreeMap<String, String>,
     /// The terminal's first size (rows, columns); `(0, 0)`: unknown.
@@ -66,6 +69,16 @@ pub enum RestartPolicy {
         /// So often at most; 0: without end.
         retries: u32,
     },
+}
+
+/// `--health-*`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HealthSpec {
+    /// The check asked for; `None`: the image's.
+    pub check: Option<crate::HealthCheck>,
+    /// What is done when it fails.
+    pub on_failure: crate::OnFailure,
 }
 
 /// The command of a container or exec, as asked for; image defaults are merged at create.

@@ -9,6 +9,7 @@ use berth_oci::ImageId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::health::{Health, HealthCheck};
 use crate::id::{ContainerId, ExecId};
 use crate::spec::{ContainerSpec, ExecSpec};
 use crate::state::State;
@@ -41,6 +42,9 @@ pub struct Effective {
     /// What the image says beyond that, for `inspect`.
     #[serde(default)]
     pub on_build: Option<Vec<String>>,
+    /// How it is checked whether it is healthy.
+    #[serde(default)]
+    pub health: Option<HealthCheck>,
     /// The shell of the image's shell forms.
     #[serde(default)]
     pub shell: Option<Vec<String>>,
@@ -85,6 +89,8 @@ pub struct ContainerView {
     pub paths: Paths,
     /// AppArmor profile in force; empty: none.
     pub apparmor: String,
+    /// What its checks say; `None`: it has no check, or was never started.
+    pub health: Option<Arc<Health>>,
 }
 
 impl ContainerView {

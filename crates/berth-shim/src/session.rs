@@ -4,10 +4,12 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use berth_runtime::Born;
 use rustix::io::Errno;
-use rustix::process::WaitStatus;
+use rustix::process::{Pid, Signal, WaitStatus, kill_process_group};
 
 use crate::relay::Relay;
 use crate::stdio::{Prepared, Terminal};
+
+const SIGKILL: i32 = 9;
 
 /// A born process.
 #[derive(Debug)]
@@ -42,6 +44,15 @@ impl Session {
             return Err(Errno::SRCH);
         }
         berth_sys::signal::send(self.pidfd.as_fd(), number)
+    }
+
+    /// Kills it and what is left of its process group: it leads one, and its number is its own until it is reaped.
+    pub(crate) fn kill_group(&self) -> Result<(), Errno> {
+        self.signal(SIGKILL)?;
+        match Pid::from_raw(self.pid).map(|group| kill_process_group(group, Signal::KILL)) {
+            Some(Err(errno)) if errno != Errno::SRCH => Err(errno),
+            _ => Ok(()),
+        }
     }
 
     /// Sets the size of its pty; `ENOTTY` without one.

@@ -48,6 +48,7 @@ macro_rules! flags {
             Flag::list("group-add", "Another group"),
             Flag::text("health-cmd", "Command that tells whether it is healthy"),
             Flag::typed("health-interval", "duration", check_duration, "Time between checks (ms|s|m|h)"),
+            Flag::typed("health-on-failure", "action", check_on_failure, "What to do when it becomes unhealthy (none, kill, restart, stop)"),
             Flag::int("health-retries", "Failures in a row that make it unhealthy"),
             Flag::typed("health-start-interval", "duration", check_duration, "Time between checks while it starts (ms|s|m|h)"),
             Flag::typed("health-start-period", "duration", check_duration, "Time in which failures do not count (ms|s|m|h)"),
@@ -131,6 +132,13 @@ fn check_stream(text: &str) -> Result<(), String> {
     match text.to_ascii_lowercase().as_str() {
         "stdin" | "stdout" | "stderr" => Ok(()),
         _ => Err("valid streams are STDIN, STDOUT and STDERR".to_owned()),
+    }
+}
+
+fn check_on_failure(text: &str) -> Result<(), String> {
+    match text {
+        "none" | "kill" | "restart" | "stop" => Ok(()),
+        _ => Err("must be none, kill, restart or stop".to_owned()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use berth_api::container::HEALTH_ON_FAILURE;
 use berth_api::host_config::{LogConfig, RestartPolicy};
 use berth_api::{ContainerConfig, Empty, HostConfig};
 
@@ -25,6 +26,9 @@ pub(super) fn read(parsed: &Parsed, config: &mut ContainerConfig) -> Result<Host
         return Err("conflicting options: cannot specify both --restart and --rm".to_owned());
     }
     host.annotations = parsed.all("annotation").map(pair).collect();
+    if let Some(action) = parsed.get("health-on-failure") {
+        host.annotations.insert(HEALTH_ON_FAILURE.to_owned(), action.to_owned());
+    }
     host.runtime = parsed.text("runtime");
     host.isolation = parsed.text("isolation");
     if parsed.on("use-api-socket") {

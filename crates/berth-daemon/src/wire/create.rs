@@ -10,7 +10,7 @@ use berth_engine::spec::{
     StdioSpec, UlimitSpec,
 };
 
-use super::{check, mounts, refused, security};
+use super::{check, health, mounts, refused, security};
 use crate::http::error::ApiError;
 
 /// What the daemon adds to requests that say nothing.
@@ -61,6 +61,7 @@ impl TryFrom<Asked<'_>> for ContainerSpec {
             log: log(&host, defaults)?,
             auto_remove: host.auto_remove,
             restart,
+            health: health::asked(&config, &host)?,
             console_size: console_size(&host),
             annotations: host.annotations,
             stdio: stdio(&config),

@@ -48,6 +48,7 @@ pub(crate) fn config(view: &ContainerView) -> ContainerConfig {
         labels: Some(effective.labels.clone()),
         stop_signal: effective.stop_signal.clone(),
         stop_timeout: effective.stop_timeout,
+        healthcheck: effective.health.as_ref().map(super::health::config),
         shell: effective.shell.clone(),
         ..ContainerConfig::default()
     }

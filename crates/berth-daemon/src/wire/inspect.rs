@@ -62,7 +62,7 @@ fn state(view: &ContainerView) -> State {
         error: view.error().to_owned(),
         started_at: time::text(view.started_at()),
         finished_at: time::text(view.state.exit().map(|exit| exit.finished_at)),
-        ..State::default()
+        health: view.health.as_deref().map(super::health::shown),
     }
 }
 

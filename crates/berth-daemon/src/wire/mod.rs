@@ -5,6 +5,7 @@ pub(crate) mod create;
 pub(crate) mod echo;
 pub(crate) mod event;
 pub(crate) mod exec;
+pub(crate) mod health;
 pub(crate) mod image;
 pub(crate) mod info;
 pub(crate) mod inspect;

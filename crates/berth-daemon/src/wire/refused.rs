@@ -39,9 +39,6 @@ fn some<T>(list: Option<&Vec<T>>) -> bool {
 
 /// Every option of create that is refused.
 pub(crate) const REFUSED: &[Refused] = refused! {
-    "Healthcheck", "--health-cmd", "run health checks", Config(|c| c.healthcheck.as_ref().is_some_and(|check| {
-        !check.test.is_empty() && check.test[0] != "NONE"
-    }));
     "Volumes", "-v PATH", "have volumes", Config(|c| c.volumes.as_ref().is_some_and(|volumes| !volumes.is_empty()));
     "OnBuild", "", "keep build triggers of a container", Config(|c| some(c.on_build.as_ref()));
     "Shell", "", "keep a container's shell", Config(|c| some(c.shell.as_ref()));

@@ -93,7 +93,7 @@ impl Wanted {
             && f.allows("network", |name| name == network || super::network::id(network).starts_with(name))
             && f.allows("volume", |place| mounts_at(view, place))
             && f.allows("expose", |port| exposes(view, port))
-            && f.allows("health", |health| health == "none")
+            && f.allows("health", |health| health == super::health::word(view.health.as_deref()))
             && f.allows("is-task", |value| matches!(value, "false" | "0"))
             // Nothing is published yet.
             && !f.contains("publish")
@@ -163,7 +163,7 @@ fn ports(view: &ContainerView) -> Vec<Port> {
 fn status(view: &ContainerView, now: Timestamp) -> String {
     let up = |since: Timestamp| format!("Up {}", time::since(since, now));
     match &view.state {
-        State::Running { since, .. } => up(*since),
+        State::Running { since, .. } => up(*since) + super::health::beside_status(view.health.as_deref()),
         State::Paused { since, .. } => format!("{} (Paused)", up(*since)),
         State::Exited(exit) => format!("Exited ({}) {} ago", exit.code, time::since(exit.finished_at, now)),
         state if state.is_restarting() => state.exit().map_or_else(String::new, |exit| {

@@ -2,6 +2,7 @@
 
 use berth_oci::ImageConfig;
 
+use crate::health::HealthCheck;
 use crate::host::HostFacts;
 use crate::id::ContainerId;
 use crate::spec::{ContainerSpec, NetworkMode};
@@ -46,6 +47,7 @@ pub fn merge(id: &ContainerId, spec: &ContainerSpec, image: &ImageConfig, host: 
         exposed_ports: exposed,
         volumes: defaults.volumes.iter().flatten().map(|(path, _)| path.clone()).collect(),
         on_build: defaults.on_build.clone(),
+        health: HealthCheck::merged(spec.health.check.as_ref(), defaults.healthcheck.as_ref().map(HealthCheck::from)),
         shell: defaults.shell.clone(),
     };
     if effective.argv().is_empty() {

@@ -58,6 +58,7 @@ impl Task {
         let saved = (!removed).then(|| tokio::spawn(self.save(Durability::Relaxed)));
         let released = self.release_network();
         self.hang_up();
+        self.end_health();
         if let Some(saved) = saved
             && let Ok(Err(error)) = saved.await
         {

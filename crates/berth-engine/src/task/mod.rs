@@ -3,6 +3,7 @@
 //! Start reading at [`Task::run`]; starting is `start.rs` and `launch.rs`, ending is `end.rs`.
 
 mod end;
+mod health;
 mod launch;
 mod link;
 mod restart;
@@ -22,6 +23,7 @@ use tokio::task::JoinHandle;
 
 use crate::exec::Session;
 use crate::ground::Ground;
+use crate::health::Health;
 use crate::id::ContainerId;
 use crate::record::{ContainerRecord, Phase};
 use crate::restart::History;
@@ -90,6 +92,8 @@ pub(crate) struct Task {
     history: History,
     /// When the policy's next attempt is due.
     next: Option<tokio::time::Instant>,
+    /// Where it has a check and was started once.
+    health: Option<Arc<Health>>,
     /// Who waits for it to be removed once it has exited.
     removal: Vec<Reply<()>>,
 }
@@ -124,7 +128,9 @@ impl Task {
         let state = phase.into_state();
         let link =
             seed.shim.map(Link::new).transpose().map_err(Error::file("watching the shim of", &paths.directory))?;
-        let view = view(&seed.id, &meta, &state, (runs, history.count), &paths, endpoint.clone(), Vec::new());
+        let health = meta.effective.health.as_ref().and_then(|_| Health::read(&paths.directory)).map(Arc::new);
+        let mut view = view(&seed.id, &meta, &state, (runs, history.count), &paths, endpoint.clone(), Vec::new());
+        view.health = health.clone();
         let shared = Arc::new(Shared::new(view, sender));
         ground.index_mut().insert(&seed.id, shared.clone());
         let prepared = seed.expect_start.then(|| start::expect(&ground, &shared));
@@ -145,6 +151,7 @@ impl Task {
             waiting: Vec::new(),
             sessions: Vec::new(),
             keep: false,
+            health,
             removal: Vec::new(),
         })
     }
@@ -185,6 +192,7 @@ impl Task {
             Command::Attach { streams, stream, reply } => self.attach(streams, stream, reply),
             Command::Exec { session, request, stream, reply } => self.exec(session, request, stream, reply),
             Command::Ask { request, reply } => self.ask(request, reply),
+            Command::Checked { run, probe, reply } => self.checked(run, probe, reply),
             Command::Unprepare => self.unprepare().await,
             Command::Rename { name, reply } => self.rename(name, reply).await,
             Command::Remove { force, reply } => return self.remove(force, reply).await,
@@ -213,15 +221,9 @@ impl Task {
 
     fn view(&self) -> ContainerView {
         let execs = self.sessions.iter().map(|session| session.id.clone()).collect();
-        view(
-            &self.id,
-            &self.record,
-            &self.state,
-            (self.runs, self.history.count),
-            &self.paths,
-            self.endpoint.clone(),
-            execs,
-        )
+        let counts = (self.runs, self.history.count);
+        let view = view(&self.id, &self.record, &self.state, counts, &self.paths, self.endpoint.clone(), execs);
+        ContainerView { health: self.health.clone(), ..view }
     }
 
     fn publish(&self, action: impl Into<String>, more: &[(&str, String)]) {
@@ -295,5 +297,6 @@ fn view(
         execs,
         paths: paths.clone(),
         apparmor: meta.apparmor.clone(),
+        health: None,
     }
 }

@@ -91,7 +91,11 @@ impl Task {
                 self.change(Change::Paused);
             }
         }
+        if self.state.is_alive() && self.health.is_none() {
+            self.reset_health();
+        }
         self.show();
+        self.watch_health();
         Fate::Lives
     }
 

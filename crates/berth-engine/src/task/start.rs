@@ -117,6 +117,7 @@ impl Task {
         self.change(Change::Started { pid: HostPid(launched.pid), at });
         self.endpoint = endpoint;
         self.link = Some(Link::new(connection).map_err(Error::file("watching the shim of", &self.paths.directory))?);
+        self.reset_health();
         self.show();
         if let Err(error) = saved {
             // It runs, but the next daemon would not know: it must not.
@@ -124,6 +125,7 @@ impl Task {
             return Err(error);
         }
         self.publish("start", &[]);
+        self.watch_health();
         Ok(())
     }
 

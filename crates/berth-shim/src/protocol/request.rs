@@ -73,6 +73,12 @@ pub enum Request {
     Resize(Resize),
     /// → [`Response::Done`]
     Signal(Signal),
+    /// SIGKILL for an exec session and for every process of its process group; a frozen container stays frozen.
+    /// → [`Response::Done`]
+    KillExec {
+        /// Which session.
+        exec: String,
+    },
     /// Freeze every process. → [`Response::Done`]
     Pause {},
     /// Thaw. → [`Response::Done`]

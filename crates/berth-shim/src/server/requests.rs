@@ -84,6 +84,10 @@ impl Server {
                 session.resize(rows, columns).map_err(|errno| failed("cannot resize the terminal", errno))?;
             }
             Request::Signal(signal) => self.signal(&signal)?,
+            Request::KillExec { exec } => {
+                let (session, _) = self.living(Some(&exec))?;
+                session.kill_group().map_err(|errno| failed("cannot kill the session", errno))?;
+            }
             Request::Pause {} => {
                 self.living(None)?;
                 self.container.pause()?;

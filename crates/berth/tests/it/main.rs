@@ -18,6 +18,7 @@ mod terminal;
 mod bundle;
 mod concepts;
 mod debian;
+mod health;
 mod hostile;
 mod hosts;
 mod interaction;

@@ -47,6 +47,9 @@ fn fill(registry: &Registry) {
     layout.image("ftep:latest", &Image::new(&plain, entrypoint));
     let own = json!({"Env": [PATH], "Entrypoint": ["/proc/self/exe"]});
     layout.image("selfexe:latest", &Image::new(&plain, own));
+    let check = json!({"Test": ["CMD", "true"], "Interval": 200_000_000, "Retries": 5});
+    let checked = json!({"Env": [PATH], "Cmd": ["sleep", "300"], "Healthcheck": check});
+    layout.image("checked:latest", &Image::new(&plain, checked));
     let other = if host_architecture() == "amd64" { "arm64" } else { "amd64" };
     let foreign = Image { architecture: other, ..Image::new(&second, shell.clone()) };
     layout.index("list:latest", &[foreign, Image::new(&first, shell.clone())]);
@@ -58,7 +61,7 @@ fn fill(registry: &Registry) {
     for name in ["busybox:latest", "team/app:v1", "team/app:v2", "zstd:1", "plain:1", "oci:1", "ftep:latest"] {
         registry.push(&root, name, &[]);
     }
-    for name in ["selfexe:latest", "list:latest", "win-only:latest", "debian:latest"] {
+    for name in ["selfexe:latest", "list:latest", "win-only:latest", "debian:latest", "checked:latest"] {
         registry.push(&root, name, &[]);
     }
     registry.push(&root, "schema2:1", &["--format", "v2s2"]);
