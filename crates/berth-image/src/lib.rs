@@ -4,10 +4,8 @@
 //! A file there that no record knows is garbage. It does not know containers, except that one of them holds an image
 //! ([`ImageStore::hold_in`]).
 //!
-//! Start reading at [`ImageStore`]; a pull is `pull/`, what makes a directory of a layer is `archive/` and `unpack/`,
-//! and [`snapshot`] mounts the result.
+//! Start reading at [`ImageStore`]; a pull is `pull/`, and [`snapshot`] mounts the result.
 
-mod archive;
 mod delete;
 mod error;
 mod event;
@@ -19,7 +17,6 @@ mod resolve;
 pub mod snapshot;
 mod store;
 mod trash;
-mod unpack;
 
 pub use delete::{DeleteOptions, Deleted};
 pub use error::{Error, ErrorKind};

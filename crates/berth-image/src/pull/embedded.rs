@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::io::Read;
 
+use berth_archive::{ArchiveError, Reader};
 use berth_distribution::Piece;
 use berth_oci::{Descriptor, Digest, Document};
 
 use super::source::{Blob, Fetched, Future_, Source};
-use crate::archive::{ArchiveError, Reader};
 use crate::{Error, Result};
 
 /// The layout's files. The archive is small: it is part of a program.

@@ -7,6 +7,7 @@ use std::io::{self, BufReader, Read};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+use berth_archive::{Limits, Unpacked, unpack};
 use berth_content::{Ingest, Verified};
 use berth_distribution::Piece;
 use berth_oci::{ChainId, Descriptor, DiffId, Hasher};
@@ -20,7 +21,6 @@ use super::transfer::Reporter;
 use crate::layers::Incoming;
 use crate::record::LayerRecord;
 use crate::store::{Inner, now};
-use crate::unpack::{Limits, Unpacked, unpack};
 use crate::{Error, LayerPhase, Result};
 
 /// Pieces between two stages. One has what the network gave at once: 16 to 400 KiB.

@@ -8,13 +8,17 @@ const MAX_DEPTH: usize = 256;
 
 /// Why a name is refused; continues a sentence that begins with the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum BadPath {
+pub enum BadPath {
+    /// It climbs above the root.
     #[error("leads out of the image")]
     Escape,
+    /// Longer than any path.
     #[error("is an absurdly long name")]
     TooLong,
+    /// A mark of absence for nothing.
     #[error("is a whiteout of nothing that could be there")]
     Whiteout,
+    /// It has a zero byte.
     #[error("has a zero byte in its name")]
     Zero,
 }
@@ -41,7 +45,7 @@ pub(crate) enum Whiteout {
 impl Name {
     /// Cleans a path lexically; absolute ones are taken as relative to the root. `None` is the root itself.
     pub(crate) fn parse(path: &[u8]) -> Result<Option<Self>, BadPath> {
-        if path.len() > crate::archive::PATH_MAX {
+        if path.len() > crate::PATH_MAX {
             return Err(BadPath::TooLong);
         }
         if path.contains(&0) {

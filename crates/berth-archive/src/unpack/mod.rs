@@ -1,10 +1,11 @@
-//! From a layer's archive to a directory that overlay can mount.
+//! From a layer's archive to a directory that overlay can mount, and from any archive into a tree that is in use.
 //!
 //! Whatever the archive says, nothing outside the directory is touched: every path is resolved by the kernel below
 //! one descriptor (`openat2`, `RESOLVE_IN_ROOT`), and what would have to be bent to stay inside is refused. Start at
-//! [`unpack`]; [`path`] says what a name means, [`tree`] makes things, [`attributes`] dresses them.
+//! [`unpack`] and [`extract`]; [`path`] says what a name means, [`tree`] makes things, [`attributes`] dresses them.
 
 mod attributes;
+mod live;
 mod path;
 mod tree;
 
@@ -13,31 +14,64 @@ use std::path::Path;
 
 use rustix::io::Errno;
 
-use crate::archive::{ArchiveError, Entry, Kind, Reader};
-use path::{BadPath, Name, Whiteout};
+use crate::{ArchiveError, Entry, Kind, Reader};
+pub(crate) use attributes::{is_wanted, split_list};
+pub use live::{Rules, Target, extract};
+pub use path::BadPath;
+use path::{Name, Whiteout};
 use tree::Tree;
 
 /// Why a layer was not unpacked; what was unpacked of it is the caller's to remove.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum UnpackError {
+pub enum UnpackError {
+    /// The archive is no good.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+    /// An entry has a name that cannot be.
     #[error("{0:?} {1}")]
     Path(String, BadPath),
+    /// A hard link to nothing.
     #[error("the hard link {link:?} points to {target:?}, which is not in the layer")]
-    LinkTarget { link: String, target: String },
+    LinkTarget {
+        /// The link.
+        link: String,
+        /// What it should be another name of.
+        target: String,
+    },
+    /// A link that leads out of an image.
     #[error("the symbolic link {link:?} points out of the image: {target:?}")]
-    Escape { link: String, target: String },
+    Escape {
+        /// The link.
+        link: String,
+        /// Where it points.
+        target: String,
+    },
+    /// Too many entries.
     #[error("it has more than {0} entries")]
     TooMany(u64),
+    /// The kernel refused.
     #[error("{doing} {path:?}: {}", std::io::Error::from(*.errno))]
-    Step { doing: &'static str, path: String, errno: Errno },
+    Step {
+        /// What was being done.
+        doing: &'static str,
+        /// To what.
+        path: String,
+        /// Why not.
+        errno: Errno,
+    },
+    /// What is there is a directory, and the entry is none ([`Rules::keep_kind`]).
+    #[error("cannot overwrite directory {0:?} with non-directory {1:?}")]
+    OverDirectory(String, String),
+    /// The entry is a directory, and what is there is none ([`Rules::keep_kind`]).
+    #[error("cannot overwrite non-directory {0:?} with directory {1:?}")]
+    OverFile(String, String),
 }
 
 /// What a layer may be at most.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    pub(crate) entries: u64,
+pub struct Limits {
+    /// Entries.
+    pub entries: u64,
 }
 
 impl Default for Limits {
@@ -46,16 +80,37 @@ impl Default for Limits {
     }
 }
 
-/// What was unpacked.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Unpacked {
-    pub(crate) entries: u64,
-    /// Bytes of regular files, holes included.
-    pub(crate) size: u64,
+/// Whose the files are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Owner {
+    /// As the archive says.
+    #[default]
+    Recorded,
+    /// All of them one user's.
+    All {
+        /// The user.
+        uid: u32,
+        /// The group.
+        gid: u32,
+    },
+    /// The caller's, who may not be allowed to give them away.
+    Ours,
 }
 
-/// Unpacks `archive` into `directory`, which is empty, and reads the stream to its end.
-pub(crate) fn unpack(archive: impl Read, directory: &Path, limits: Limits) -> Result<Unpacked, UnpackError> {
+/// What was unpacked.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Unpacked {
+    /// How many entries there were.
+    pub entries: u64,
+    /// Bytes of regular files, holes included.
+    pub size: u64,
+}
+
+/// Unpacks a layer into `directory`, which is empty, and reads the stream to its end.
+///
+/// # Errors
+/// What is wrong with the layer, or what the kernel refused.
+pub fn unpack(archive: impl Read, directory: &Path, limits: Limits) -> Result<Unpacked, UnpackError> {
     let mut reader = Reader::new(archive);
     let mut tree = Tree::open(directory)?;
     let mut done = Unpacked::default();

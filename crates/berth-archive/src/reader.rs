@@ -11,7 +11,8 @@ use super::{ArchiveError, Entry, Kind, PATH_MAX};
 const MAX_EXTENSION: u64 = 1 << 20;
 
 /// Reads an archive.
-pub(crate) struct Reader<R> {
+#[derive(Debug)]
+pub struct Reader<R> {
     input: R,
     /// Bytes of the current entry that were not read, and the padding behind them.
     remaining: u64,
@@ -30,13 +31,18 @@ struct Pending {
 }
 
 impl<R: Read> Reader<R> {
-    pub(crate) fn new(input: R) -> Self {
+    /// Of a stream.
+    pub fn new(input: R) -> Self {
         Self { input, remaining: 0, padding: 0, sparse: None, written: 0, global: Pax::default() }
     }
 
     /// The next entry; what was not read of the one before is passed over. `None` at the end mark, or where the
     /// stream ends between entries, as some writers leave it.
-    pub(crate) fn next(&mut self) -> Result<Option<Entry>, ArchiveError> {
+    ///
+    /// # Errors
+    /// What is wrong with the archive, or with reading it.
+    #[allow(clippy::should_implement_trait, reason = "an iterator's `next` could not fail")]
+    pub fn next(&mut self) -> Result<Option<Entry>, ArchiveError> {
         self.skip_data()?;
         let mut pending = Pending { pax: self.global.clone(), ..Pending::default() };
         loop {
@@ -63,7 +69,10 @@ impl<R: Read> Reader<R> {
     }
 
     /// The next bytes of the current entry's data and where in the file they go; 0 bytes at the end.
-    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<(u64, usize), ArchiveError> {
+    ///
+    /// # Errors
+    /// The archive is cut off or cannot be read.
+    pub fn read(&mut self, buffer: &mut [u8]) -> Result<(u64, usize), ArchiveError> {
         let (offset, room) = match &mut self.sparse {
             Some(map) => match map.position() {
                 Some(position) => position,
@@ -88,7 +97,10 @@ impl<R: Read> Reader<R> {
     }
 
     /// Reads the stream to its end: what follows the end mark counts in the layer's digest too.
-    pub(crate) fn finish(mut self) -> Result<(), ArchiveError> {
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn finish(mut self) -> Result<(), ArchiveError> {
         std::io::copy(&mut self.input, &mut std::io::sink())?;
         Ok(())
     }

@@ -12,8 +12,8 @@ use rustix::fs::{
 use rustix::io::{Errno, pwrite};
 
 use super::path::Name;
-use super::{UnpackError, attributes, lossy};
-use crate::archive::{Entry, Kind, Reader};
+use super::{Owner, UnpackError, attributes, lossy};
+use crate::{Entry, Kind, Reader};
 
 /// Directories kept open: an archive lists a directory's files one after another.
 const OPEN_PARENTS: usize = 64;
@@ -25,9 +25,13 @@ const MAX_REPLACED_DEPTH: usize = 256;
 pub(super) struct Tree {
     root: OwnedFd,
     parents: HashMap<Vec<u8>, OwnedFd>,
+    owner: Owner,
     /// Directories' times change with what is made in them, so they are set at the end.
     times: HashMap<Vec<u8>, (i64, u32)>,
 }
+
+/// How often the kernel may ask to be asked again.
+const ATTEMPTS: usize = 10_000;
 
 type Step<T> = Result<T, UnpackError>;
 
@@ -42,7 +46,26 @@ impl Tree {
         let root = openat(CWD, directory, flags, Mode::empty()).map_err(failed("opening", name))?;
         // Whatever the daemon's umask was when the directory was made.
         fchmod(&root, Mode::from_raw_mode(0o755)).map_err(failed("opening up", name))?;
-        Ok(Self { root, parents: HashMap::new(), times: HashMap::new() })
+        Ok(Self::within(root, Owner::Recorded))
+    }
+
+    /// A tree whose root is open for reading.
+    pub(super) fn within(root: OwnedFd, owner: Owner) -> Self {
+        Self { root, parents: HashMap::new(), owner, times: HashMap::new() }
+    }
+
+    /// What lies under a name, if anything does.
+    pub(super) fn there(&mut self, name: &Name) -> Step<Option<FileType>> {
+        let parent = match self.resolve(name.parent()) {
+            Err(Errno::NOENT) => return Ok(None),
+            parent => parent.map_err(failed("opening the directory", name.parent()))?,
+        };
+        match statat(&parent, name.base(), AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => Ok(None),
+            stat => {
+                stat.map(|stat| Some(FileType::from_raw_mode(stat.st_mode))).map_err(failed("looking at", name.path()))
+            }
+        }
     }
 
     /// What the archive says about the root itself.
@@ -50,7 +73,7 @@ impl Tree {
         if entry.kind != Kind::Directory {
             return Ok(());
         }
-        attributes::set_open(&self.root, entry).map_err(failed("setting the attributes of", b"/"))?;
+        attributes::set_open(&self.root, entry, self.owner).map_err(failed("setting the attributes of", b"/"))?;
         self.times.insert(Vec::new(), entry.mtime);
         Ok(())
     }
@@ -75,7 +98,7 @@ impl Tree {
             Err(e) => return Err(failed("making the directory", name.path())(e)),
         }
         let opened = self.open_in(name)?;
-        attributes::set_open(&opened, entry).map_err(failed("setting the attributes of", name.path()))?;
+        attributes::set_open(&opened, entry, self.owner).map_err(failed("setting the attributes of", name.path()))?;
         if opaque {
             set_opaque(&opened).map_err(failed("hiding what is below", name.path()))?;
         }
@@ -109,7 +132,7 @@ impl Tree {
         if end < entry.size {
             ftruncate(&file, entry.size).map_err(failed("growing", name.path()))?;
         }
-        attributes::set_open(&file, entry)
+        attributes::set_open(&file, entry, self.owner)
             .and_then(|()| attributes::set_times(&file, entry.mtime))
             .map_err(failed("setting the attributes of", name.path()))
     }
@@ -183,8 +206,9 @@ impl Tree {
     }
 
     fn dress(&mut self, name: &Name, entry: &Entry) -> Step<()> {
+        let owner = self.owner;
         let parent = self.parent(name.parent())?;
-        attributes::set_at(parent, name.base(), entry).map_err(failed("setting the attributes of", name.path()))
+        attributes::set_at(parent, name.base(), entry, owner).map_err(failed("setting the attributes of", name.path()))
     }
 
     /// Makes something new under a name, in place of what has it.
@@ -247,13 +271,15 @@ impl Tree {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let path = if path.is_empty() { b"." } else { path };
         let inside = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        loop {
+        // A rename elsewhere on the host made the kernel unsure; it asks to be asked again. Not for ever: a container
+        // may rename things all the time.
+        for _ in 0..ATTEMPTS {
             match openat2(&self.root, path, flags, Mode::empty(), inside) {
-                // A rename elsewhere on the host made the kernel unsure; it asks to be asked again.
                 Err(Errno::AGAIN) => {}
                 opened => return opened,
             }
         }
+        Err(Errno::AGAIN)
     }
 
     /// Opens the directory of that very name, not what a link of that name leads to.
