@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use crate::flag::{Flag, help as render, parse};
 use crate::program::Program;
 use crate::terminal;
+use crate::tls::TlsFlags;
 
 const FLAGS: &[Flag] = &[
     Flag::text("config", "Directory of the client's configuration").default("~/.docker"),
@@ -26,7 +27,7 @@ pub(crate) struct Globals {
     pub(crate) hosts: Vec<String>,
     pub(crate) context: Option<String>,
     pub(crate) config: Option<String>,
-    pub(crate) tls: bool,
+    pub(crate) tls: TlsFlags,
 }
 
 /// Takes the flags before the command; the rest begins with the command.
@@ -50,7 +51,13 @@ pub(crate) fn parse(program: Program, words: &[String]) -> Result<(Globals, Vec<
         hosts: parsed.strings("host"),
         context: parsed.get("context").map(str::to_owned),
         config: parsed.get("config").map(str::to_owned),
-        tls: parsed.on("tls") || parsed.on("tlsverify"),
+        tls: TlsFlags {
+            tls: parsed.get("tls").map(|_| parsed.on("tls")),
+            verify: parsed.get("tlsverify").map(|_| parsed.on("tlsverify")),
+            ca: parsed.get("tlscacert").map(str::to_owned),
+            cert: parsed.get("tlscert").map(str::to_owned),
+            key: parsed.get("tlskey").map(str::to_owned),
+        },
     };
     Ok((globals, parsed.args))
 }

@@ -25,6 +25,7 @@ mod shape;
 mod stream;
 mod table;
 mod terminal;
+mod tls;
 mod unit;
 
 use std::ffi::OsString;

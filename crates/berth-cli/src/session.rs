@@ -44,15 +44,16 @@ impl Session {
 
     /// A client of the daemon that is meant; starts one where the command wants work done and none listens.
     pub(crate) fn client(&self) -> Result<Client, Failure> {
-        if self.globals.tls || std::env::var_os("DOCKER_TLS_VERIFY").is_some_and(|v| !v.is_empty()) {
-            let hint = "TLS is not built yet (docs/not-yet.md); use unix:// or plain tcp://";
-            return Err(Failure::new(format!("Failed to initialize: {hint}")));
-        }
         let (host, asked_for) = self.host()?;
         if self.command.wants_daemon && !asked_for {
             ondemand::ensure(self.program, &host)?;
         }
-        let client = Client::connect(&host);
+        let mut client = Client::connect(&host);
+        if matches!(host, Host::Tcp(_))
+            && let Some(tls) = self.globals.tls.load(&self.config().directory)?
+        {
+            client = client.with_tls(tls);
+        }
         let version = std::env::var("DOCKER_API_VERSION").ok().and_then(|v| v.trim_start_matches('v').parse().ok());
         Ok(match version {
             Some(version) => client.with_version(version),
@@ -64,9 +65,10 @@ impl Session {
     pub(crate) fn host(&self) -> Result<(Host, bool), Failure> {
         let fail =
             |reason: String| Failure::new(format!("Failed to initialize: unable to resolve docker endpoint: {reason}"));
+        let tls = self.globals.tls.wanted();
         match self.globals.hosts.as_slice() {
             [] => {}
-            [one] => return Ok((one.parse().map_err(|e: berth_client::InvalidHost| fail(e.to_string()))?, true)),
+            [one] => return Ok((Host::parse_for(one, tls).map_err(|e| fail(e.to_string()))?, true)),
             _ => return Err(fail("Specify only one -H".to_owned())),
         }
         if let Some(name) = &self.globals.context {
@@ -75,7 +77,7 @@ impl Session {
                 name != context::DEFAULT,
             ));
         }
-        if let Some(host) = Host::from_env().map_err(|e| fail(e.to_string()))? {
+        if let Some(host) = Host::from_env(tls).map_err(|e| fail(e.to_string()))? {
             return Ok((host, true));
         }
         let name = context::current(self.config());

@@ -127,7 +127,7 @@ impl Call<'_> {
                 },
             }
         }
-        let mut sender = connection::open(&self.client.inner.host).await?;
+        let mut sender = connection::open(&self.client.inner).await?;
         let response = sender.send_request(request).await?;
         Ok(self.answer(response, sender))
     }

@@ -7,7 +7,32 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::client::conn::http1::SendRequest;
 
-use crate::{Error, Host};
+use crate::{Error, Host, Tls};
+
+/// Opens a byte stream to a daemon by other means than the host's address, as `ssh` does.
+pub type Dialer = Arc<dyn Fn() -> std::io::Result<std::os::unix::net::UnixStream> + Send + Sync>;
+
+/// How connections are made.
+#[derive(Clone, Default)]
+pub(crate) enum Way {
+    /// As the host's address says.
+    #[default]
+    Plain,
+    /// TLS over the host's TCP address.
+    Tls(Tls),
+    /// Somebody else makes them.
+    Dialed(Dialer),
+}
+
+impl std::fmt::Debug for Way {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Plain => "Plain",
+            Self::Tls(_) => "Tls",
+            Self::Dialed(_) => "Dialed",
+        })
+    }
+}
 
 /// A client of one daemon. Clones share connections.
 #[derive(Debug, Clone)]
@@ -18,6 +43,7 @@ pub struct Client {
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) host: Host,
+    pub(crate) way: Way,
     /// What goes into paths, and whether the daemon may talk it down.
     version: Mutex<(ApiVersion, bool)>,
     idle: Mutex<Vec<SendRequest<Full<Bytes>>>>,
@@ -26,13 +52,24 @@ pub(crate) struct Inner {
 impl Client {
     /// A client of the daemon at `host`. Nothing is opened yet.
     pub fn connect(host: &Host) -> Self {
-        Self {
-            inner: Arc::new(Inner {
-                host: host.clone(),
-                version: Mutex::new((ApiVersion::MAX, true)),
-                idle: Mutex::new(Vec::new()),
-            }),
-        }
+        Self::by(host, Way::Plain)
+    }
+
+    /// The same client over TLS. Unix sockets know none; there it changes nothing.
+    #[must_use]
+    pub fn with_tls(self, tls: Tls) -> Self {
+        Self::by(&self.inner.host, Way::Tls(tls))
+    }
+
+    /// The same client over streams that `dialer` opens; the host is a name for errors then.
+    #[must_use]
+    pub fn with_dialer(self, dialer: Dialer) -> Self {
+        Self::by(&self.inner.host, Way::Dialed(dialer))
+    }
+
+    fn by(host: &Host, way: Way) -> Self {
+        let version = Mutex::new((ApiVersion::MAX, true));
+        Self { inner: Arc::new(Inner { host: host.clone(), way, version, idle: Mutex::new(Vec::new()) }) }
     }
 
     /// The same client, speaking exactly `version` (as `DOCKER_API_VERSION` asks).
@@ -40,6 +77,14 @@ impl Client {
     pub fn with_version(self, version: ApiVersion) -> Self {
         *self.inner.version.lock().unwrap_or_else(PoisonError::into_inner) = (version, false);
         self
+    }
+
+    /// A connection of its own, opened as for a call, with nothing said on it yet.
+    ///
+    /// # Errors
+    /// The daemon cannot be reached.
+    pub async fn dial(&self) -> Result<crate::Stream, Error> {
+        crate::Stream::open(&self.inner.host, &self.inner.way).await
     }
 
     /// Where the daemon is.

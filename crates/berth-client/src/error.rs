@@ -34,9 +34,17 @@ pub enum Error {
         /// The daemon's sentence.
         message: String,
     },
+    /// TLS failed, at the beginning or (where the daemon wants a certificate) with the first answer.
+    #[error("error during connect: {at}{reason}")]
+    Tls {
+        /// The address and a colon, where it is known.
+        at: String,
+        /// What was wrong.
+        reason: String,
+    },
     /// The connection broke.
     #[error("error during connect: {0}")]
-    Transport(#[from] hyper::Error),
+    Transport(#[source] hyper::Error),
     /// Reading or writing a hijacked stream failed.
     #[error("error during connect: {0}")]
     Stream(#[from] io::Error),
@@ -79,10 +87,36 @@ impl Error {
         matches!(self, Self::Connect { .. })
     }
 
+    /// What TLS says, where it is TLS that failed.
+    pub(crate) fn tls_reason(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if let Some(error) = error.downcast_ref::<rustls::Error>() {
+                return Some(crate::tls::explain(error));
+            }
+            // An `io::Error` hides what it holds from its `source`.
+            let held = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+            next = match held {
+                Some(held) => Some(held),
+                None => error.source(),
+            };
+        }
+        None
+    }
+
     pub(crate) fn connect(host: &Host, source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::PermissionDenied => Self::Permission { host: host.clone(), source },
             _ => Self::Connect { host: host.clone(), source },
+        }
+    }
+}
+
+impl From<hyper::Error> for Error {
+    fn from(error: hyper::Error) -> Self {
+        match Self::tls_reason(&error) {
+            Some(reason) => Self::Tls { at: String::new(), reason },
+            None => Self::Transport(error),
         }
     }
 }

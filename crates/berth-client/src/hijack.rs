@@ -56,9 +56,15 @@ impl Hijacked {
                 let (read, write) = stream.into_split();
                 (ReadHalf { early, half: HalfIn::Tcp(read) }, WriteHalf(HalfOut::Tcp(write)))
             }
+            Stream::Tls(stream) => {
+                let (read, write) = tokio::io::split(stream);
+                (ReadHalf { early, half: HalfIn::Tls(read) }, WriteHalf(HalfOut::Tls(write)))
+            }
         }
     }
 }
+
+type Secure = Box<tokio_rustls::client::TlsStream<tokio::net::TcpStream>>;
 
 /// What comes from the daemon.
 #[derive(Debug)]
@@ -75,12 +81,14 @@ pub struct WriteHalf(HalfOut);
 enum HalfIn {
     Unix(tokio::net::unix::OwnedReadHalf),
     Tcp(tokio::net::tcp::OwnedReadHalf),
+    Tls(tokio::io::ReadHalf<Secure>),
 }
 
 #[derive(Debug)]
 enum HalfOut {
     Unix(tokio::net::unix::OwnedWriteHalf),
     Tcp(tokio::net::tcp::OwnedWriteHalf),
+    Tls(tokio::io::WriteHalf<Secure>),
 }
 
 /// Gives out what came early; false when nothing is left of it.
@@ -103,6 +111,7 @@ impl AsyncRead for ReadHalf {
         match &mut this.half {
             HalfIn::Unix(half) => Pin::new(half).poll_read(cx, buffer),
             HalfIn::Tcp(half) => Pin::new(half).poll_read(cx, buffer),
+            HalfIn::Tls(half) => Pin::new(half).poll_read(cx, buffer),
         }
     }
 }
@@ -112,6 +121,7 @@ impl AsyncWrite for WriteHalf {
         match &mut self.get_mut().0 {
             HalfOut::Unix(half) => Pin::new(half).poll_write(cx, data),
             HalfOut::Tcp(half) => Pin::new(half).poll_write(cx, data),
+            HalfOut::Tls(half) => Pin::new(half).poll_write(cx, data),
         }
     }
 
@@ -119,6 +129,7 @@ impl AsyncWrite for WriteHalf {
         match &mut self.get_mut().0 {
             HalfOut::Unix(half) => Pin::new(half).poll_flush(cx),
             HalfOut::Tcp(half) => Pin::new(half).poll_flush(cx),
+            HalfOut::Tls(half) => Pin::new(half).poll_flush(cx),
         }
     }
 
@@ -126,6 +137,7 @@ impl AsyncWrite for WriteHalf {
         match &mut self.get_mut().0 {
             HalfOut::Unix(half) => Pin::new(half).poll_shutdown(cx),
             HalfOut::Tcp(half) => Pin::new(half).poll_shutdown(cx),
+            HalfOut::Tls(half) => Pin::new(half).poll_shutdown(cx),
         }
     }
 }

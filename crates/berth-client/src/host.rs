@@ -10,6 +10,9 @@ pub const DEFAULT_SOCKET: &str = "/run/berth/berth.sock";
 /// The port of plain TCP where none is given.
 const PLAIN_PORT: u16 = 2375;
 
+/// The port of TCP with TLS where none is given.
+const TLS_PORT: u16 = 2376;
+
 /// A daemon's address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Host {
@@ -34,13 +37,13 @@ pub enum InvalidHost {
 }
 
 impl Host {
-    /// The address in `DOCKER_HOST`, or `None` where that is unset or empty.
+    /// The address in `DOCKER_HOST`, or `None` where that is unset or empty; `tls` as for [`Self::parse_for`].
     ///
     /// # Errors
     /// The variable is set to something unusable.
-    pub fn from_env() -> Result<Option<Self>, InvalidHost> {
+    pub fn from_env(tls: bool) -> Result<Option<Self>, InvalidHost> {
         match std::env::var("DOCKER_HOST") {
-            Ok(text) if !text.is_empty() => text.parse().map(Some),
+            Ok(text) if !text.is_empty() => Self::parse_for(&text, tls).map(Some),
             _ => Ok(None),
         }
     }
@@ -78,12 +81,23 @@ impl FromStr for Host {
     type Err = InvalidHost;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse_for(text, false)
+    }
+}
+
+impl Host {
+    /// Reads an address; `tls` decides which port is meant where none is given.
+    ///
+    /// # Errors
+    /// The text is no address.
+    pub fn parse_for(text: &str, tls: bool) -> Result<Self, InvalidHost> {
         let (scheme, rest) = text.split_once("://").ok_or_else(|| InvalidHost::Unparsable(text.to_owned()))?;
         match scheme {
             "unix" if rest.is_empty() => Ok(Self::default()),
             "unix" => Ok(Self::Unix(PathBuf::from(rest))),
             "tcp" | "http" => {
-                tcp_authority(rest).map(Self::Tcp).ok_or_else(|| InvalidHost::Unparsable(text.to_owned()))
+                let port = if tls { TLS_PORT } else { PLAIN_PORT };
+                tcp_authority(rest, port).map(Self::Tcp).ok_or_else(|| InvalidHost::Unparsable(text.to_owned()))
             }
             _ => Err(InvalidHost::Scheme { scheme: scheme.to_owned() }),
         }
@@ -91,14 +105,14 @@ impl FromStr for Host {
 }
 
 /// `host:port` from what follows `tcp://`; an empty host is this one.
-fn tcp_authority(rest: &str) -> Option<String> {
+fn tcp_authority(rest: &str, otherwise: u16) -> Option<String> {
     let rest = rest.trim_end_matches('/');
     if rest.contains('/') {
         return None;
     }
     let (host, port) = match rest.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
-        _ => (rest, PLAIN_PORT),
+        _ => (rest, otherwise),
     };
     let host = if host.is_empty() { "127.0.0.1" } else { host };
     Some(format!("{host}:{port}"))

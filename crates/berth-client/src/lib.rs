@@ -23,9 +23,10 @@ mod images;
 mod query;
 pub mod stdcopy;
 mod system;
+mod tls;
 
 pub use body::{ByteStream, Lines};
-pub use client::Client;
+pub use client::{Client, Dialer};
 pub use connection::Stream;
 pub use containers::{AttachOptions, ListOptions, LogsOptions, RemoveOptions, StopOptions, WaitCondition, WaitHandle};
 pub use error::Error;
@@ -33,3 +34,4 @@ pub use hijack::{Hijacked, ReadHalf, WriteHalf};
 pub use host::{DEFAULT_SOCKET, Host, InvalidHost};
 pub use images::{ListImages, PullOptions, RemoveImage};
 pub use system::{EventsOptions, Ping};
+pub use tls::{Tls, TlsError, TlsFiles};

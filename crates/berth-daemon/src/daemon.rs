@@ -1,10 +1,14 @@
 //! What every handler can reach: the engine, the images, the networks, and a few facts.
 
+use std::sync::{Arc, PoisonError, RwLock};
+
+use berth_api::ApiVersion;
 use berth_api::registry::AuthConfig;
 use berth_engine::Engine;
 use berth_image::ImageStore;
 use berth_network::Networks;
 
+use crate::live::Live;
 use crate::wire::create::Defaults;
 use crate::wire::inspect::Facts;
 
@@ -17,10 +21,19 @@ pub(crate) struct Daemon {
     /// What requests that say nothing get.
     pub(crate) defaults: Defaults,
     pub(crate) facts: Facts,
-    pub(crate) registries: berth_distribution::Config,
-    pub(crate) debug: bool,
+    /// What a reload changes; replaced as a whole.
+    pub(crate) live: RwLock<Arc<Live>>,
+    /// Clients below it are refused.
+    pub(crate) oldest: Option<ApiVersion>,
     /// When it began, RFC 3339.
     pub(crate) started: String,
+}
+
+impl Daemon {
+    /// What is configured now.
+    pub(crate) fn live(&self) -> Arc<Live> {
+        self.live.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// What a client sent for a registry, as the image store takes it. Nothing at all means nobody.

@@ -15,11 +15,15 @@ mod disk;
 mod flags;
 mod group;
 mod http;
+mod journal;
+mod live;
+mod metrics;
 #[cfg(test)]
 mod not_yet;
 mod options;
 mod pidfile;
 mod ready;
+mod reload;
 mod route;
 mod serve;
 mod settings;
@@ -27,7 +31,6 @@ mod steps;
 mod wire;
 
 use std::ffi::OsString;
-use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -63,27 +66,23 @@ fn start(args: &[String]) -> anyhow::Result<()> {
         println!("configuration OK");
         return Ok(());
     }
-    tracing_subscriber::fmt()
-        .with_max_level(options.log_level)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .init();
     run(options)
 }
 
-/// Serves until SIGTERM or SIGINT.
+/// Serves until SIGTERM or SIGINT; SIGHUP reads the configuration again.
 ///
 /// # Errors
 /// What kept the daemon from starting.
 pub fn run(options: DaemonOptions) -> anyhow::Result<()> {
+    let inherited = serve::Inherited::take();
+    let dial = journal::open(options.log_format, options.live.log_level);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("berth-daemon")
         .enable_all()
         .build()
         .context("starting the daemon's threads")?;
-    let result = runtime.block_on(serve::serve(options));
+    let result = runtime.block_on(serve::serve(options, dial, inherited));
     // Blocking calls that are still going on must not hold up the end.
     runtime.shutdown_background();
     result

@@ -82,8 +82,6 @@ fn flags(page: &mut String) {
         let key = if flag.key.is_empty() { String::new() } else { format!("`{}`", flag.key) };
         let _ = writeln!(page, "| `--{}` | {key} | {accepted} |", flag.long);
     }
-    page.push_str("| `-H tcp://…` | `hosts` | only addresses of the loopback: there is no TLS |\n");
-    page.push_str("| `-H fd://` | `hosts` | no |\n");
 }
 
 #[cfg(test)]

@@ -1,12 +1,17 @@
 //! What the daemon is told, with its meaning: addresses, paths, sizes, levels.
 
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 
+use berth_api::ApiVersion;
 use berth_api::host_config::Ulimit;
 use berth_engine::spec::LogDriver;
-use berth_network::{Ipv4Net, NetworkConfig};
+use berth_network::{Ipv4Net, NetworkConfig, Resolver};
 
-use crate::http::listen::Address;
+use crate::http::listen::{Address, DEFAULT_GROUP};
+use crate::http::tls::TlsOptions;
+use crate::journal::Format;
+use crate::live::Live;
 use crate::settings::{Settings, SettingsError};
 use crate::wire::create::{Defaults, check_log_options};
 
@@ -32,11 +37,18 @@ pub struct DaemonOptions {
     /// Taken if nobody else has it; no error if somebody has.
     pub(crate) optional: Option<Address>,
     pub(crate) group: String,
-    pub(crate) debug: bool,
-    pub(crate) log_level: tracing::Level,
+    pub(crate) tls: Option<TlsOptions>,
+    /// TCP may be open to everybody who reaches it.
+    pub(crate) insisted: bool,
+    pub(crate) log_format: Format,
+    pub(crate) metrics: Option<SocketAddr>,
+    /// Older clients are refused; `None`: none is.
+    pub(crate) oldest: Option<ApiVersion>,
     pub(crate) network: NetworkConfig,
-    pub(crate) registries: berth_distribution::Config,
-    pub(crate) concurrent_downloads: usize,
+    /// What a reload may change.
+    pub(crate) live: Live,
+    /// The command line again, which a reload reads anew together with the file.
+    pub(crate) given: Settings,
     pub(crate) cgroup_parent: String,
     pub(crate) defaults: Defaults,
     /// Check and exit.
@@ -57,12 +69,14 @@ pub(crate) enum OptionsError {
 impl DaemonOptions {
     /// Reads the command line after `berth daemon`, and the configuration file.
     pub(crate) fn read(settings: Settings) -> Result<Self, OptionsError> {
+        let given = settings.clone();
         let settings = match settings.text("config-file").map(ToOwned::to_owned) {
             Some(path) => with_file(settings, &path, true)?,
             None => with_file(settings, CONFIG_FILE, false)?,
         };
         let path = |name: &str, otherwise: &str| PathBuf::from(settings.text(name).unwrap_or(otherwise));
-        let (addresses, optional) = addresses(&settings)?;
+        let tls = tls(&settings);
+        let (addresses, optional) = addresses(&settings, tls.is_some())?;
         let exec_root = path("exec-root", "/run/berth");
         Ok(Self {
             data_root: path("data-root", "/var/lib/berth"),
@@ -70,12 +84,15 @@ impl DaemonOptions {
             exec_root,
             addresses,
             optional,
-            group: settings.text("group").unwrap_or("docker").to_owned(),
-            debug: settings.switch("debug").unwrap_or(false),
-            log_level: log_level(&settings)?,
+            group: settings.text("group").unwrap_or(DEFAULT_GROUP).to_owned(),
+            tls,
+            insisted: settings.switch("tls") == Some(false) || settings.switch("tlsverify") == Some(false),
+            log_format: log_format(&settings)?,
+            metrics: metrics(&settings)?,
+            oldest: oldest(&settings)?,
             network: network(&settings)?,
-            registries: registries(&settings),
-            concurrent_downloads: downloads(&settings)?,
+            live: Live::read(&settings)?,
+            given,
             cgroup_parent: settings.text("cgroup-parent").unwrap_or("").to_owned(),
             defaults: defaults(&settings)?,
             validate: settings.switch("validate").unwrap_or(false),
@@ -91,11 +108,11 @@ fn with_file(settings: Settings, path: &str, required: bool) -> Result<Settings,
     }
 }
 
-fn value(flag: &'static str, value: &str, why: impl ToString) -> OptionsError {
+pub(crate) fn value(flag: &'static str, value: &str, why: impl ToString) -> OptionsError {
     OptionsError::Value { flag, value: value.to_owned(), why: why.to_string() }
 }
 
-fn addresses(settings: &Settings) -> Result<(Vec<Address>, Option<Address>), OptionsError> {
+fn addresses(settings: &Settings, tls: bool) -> Result<(Vec<Address>, Option<Address>), OptionsError> {
     let given = settings.list("host");
     if given.is_empty() {
         let docker = (!DOCKERD.iter().any(|path| std::path::Path::new(path).exists()))
@@ -104,7 +121,7 @@ fn addresses(settings: &Settings) -> Result<(Vec<Address>, Option<Address>), Opt
     }
     let mut addresses = Vec::new();
     for text in given {
-        let address = Address::parse(text).map_err(|why| value("host", text, why))?;
+        let address = Address::parse(text, tls).map_err(|why| value("host", text, why))?;
         if !addresses.contains(&address) {
             addresses.push(address);
         }
@@ -112,18 +129,45 @@ fn addresses(settings: &Settings) -> Result<(Vec<Address>, Option<Address>), Opt
     Ok((addresses, None))
 }
 
-fn log_level(settings: &Settings) -> Result<tracing::Level, OptionsError> {
-    if settings.switch("debug") == Some(true) {
-        return Ok(tracing::Level::DEBUG);
+/// TLS is wanted where `--tls` says so, and where `--tlsverify` says anything at all.
+fn tls(settings: &Settings) -> Option<TlsOptions> {
+    let verify = settings.switch("tlsverify");
+    if verify.is_none() && settings.switch("tls") != Some(true) {
+        return None;
     }
-    match settings.text("log-level").unwrap_or("info") {
-        "trace" => Ok(tracing::Level::TRACE),
-        "debug" => Ok(tracing::Level::DEBUG),
-        "info" => Ok(tracing::Level::INFO),
-        "warn" | "warning" => Ok(tracing::Level::WARN),
-        "error" | "fatal" | "panic" => Ok(tracing::Level::ERROR),
-        other => Err(value("log-level", other, "not one of debug, info, warn, error, fatal")),
+    let usual = std::env::var_os("DOCKER_CERT_PATH").map_or_else(|| PathBuf::from("/root/.docker"), PathBuf::from);
+    let path = |flag: &str, name: &str| settings.text(flag).map_or_else(|| usual.join(name), PathBuf::from);
+    Some(TlsOptions {
+        ca: path("tlscacert", "ca.pem"),
+        cert: path("tlscert", "cert.pem"),
+        key: path("tlskey", "key.pem"),
+        verify: verify.unwrap_or(false),
+    })
+}
+
+fn log_format(settings: &Settings) -> Result<Format, OptionsError> {
+    match settings.text("log-format").unwrap_or("text") {
+        "text" => Ok(Format::Text { raw: settings.switch("raw-logs").unwrap_or(false) }),
+        "json" => Ok(Format::Json),
+        other => Err(value("log-format", other, "there are text and json")),
     }
+}
+
+fn metrics(settings: &Settings) -> Result<Option<SocketAddr>, OptionsError> {
+    let Some(text) = settings.text("metrics-addr").filter(|text| !text.is_empty()) else { return Ok(None) };
+    let address = text.strip_prefix("tcp://").unwrap_or(text).to_socket_addrs();
+    let first = address.map_err(|why| value("metrics-addr", text, why))?.next();
+    first.map(Some).ok_or_else(|| value("metrics-addr", text, "no such address"))
+}
+
+/// Docker has an environment variable for it too.
+fn oldest(settings: &Settings) -> Result<Option<ApiVersion>, OptionsError> {
+    let environment = std::env::var("DOCKER_MIN_API_VERSION").ok().filter(|text| !text.is_empty());
+    let Some(text) = settings.text("min-api-version").map(str::to_owned).or(environment) else { return Ok(None) };
+    let (min, max) = (ApiVersion::MIN, ApiVersion::MAX);
+    let version = text.parse::<ApiVersion>().ok().filter(|version| (min..=max).contains(version));
+    let why = || format!("the minimum API version must be between {min} and {max}");
+    version.map(Some).ok_or_else(|| value("min-api-version", &text, why()))
 }
 
 fn network(settings: &Settings) -> Result<NetworkConfig, OptionsError> {
@@ -147,24 +191,18 @@ fn network(settings: &Settings) -> Result<NetworkConfig, OptionsError> {
         ip_forward: settings.switch("ip-forward").unwrap_or(defaults.ip_forward),
         ip_masq: settings.switch("ip-masq").unwrap_or(defaults.ip_masq),
         firewall: settings.switch("iptables").unwrap_or(defaults.firewall),
+        resolver: resolver(settings)?,
     })
 }
 
-fn registries(settings: &Settings) -> berth_distribution::Config {
-    berth_distribution::Config {
-        mirrors: settings.list("registry-mirror").to_vec(),
-        insecure: settings.list("insecure-registry").to_vec(),
+fn resolver(settings: &Settings) -> Result<Resolver, OptionsError> {
+    for server in settings.list("dns") {
+        if server.parse::<std::net::IpAddr>().is_err() {
+            return Err(value("dns", server, "it must be an IP address"));
+        }
     }
-}
-
-fn downloads(settings: &Settings) -> Result<usize, OptionsError> {
-    match settings.number("max-concurrent-downloads") {
-        None => Ok(3),
-        Some(number) => usize::try_from(number)
-            .ok()
-            .filter(|number| *number > 0)
-            .ok_or_else(|| value("max-concurrent-downloads", &number.to_string(), "it must be at least 1")),
-    }
+    let list = |name: &str| settings.list(name).to_vec();
+    Ok(Resolver { servers: list("dns"), search: list("dns-search"), options: list("dns-opt") })
 }
 
 fn defaults(settings: &Settings) -> Result<Defaults, OptionsError> {
@@ -249,14 +287,20 @@ mod tests {
         assert_eq!(options.network.bip.unwrap().to_string(), "10.9.8.1/24");
         assert_eq!(options.defaults.shm_size, 128 << 20);
         assert_eq!(options.defaults.ulimits, [Ulimit { name: "nofile".into(), soft: 10, hard: 20 }]);
-        assert_eq!(options.concurrent_downloads, 2);
+        assert_eq!(options.live.concurrent_downloads, 2);
+        assert_eq!((options.tls, options.insisted, options.oldest), (None, false, None));
     }
 
     #[test]
     fn values_that_mean_nothing() {
         for args in [
             &["--bip", "x"][..],
-            &["-H", "fd://"],
+            &["-H", "npipe://x"],
+            &["--min-api-version", "1.23"],
+            &["--min-api-version", "1.99"],
+            &["--log-format", "xml"],
+            &["--metrics-addr", "nowhere"],
+            &["--label", "x"],
             &["-l", "loud"],
             &["--bridge", "much-too-long-a-name"],
             &["--default-shm-size", "1x"],
@@ -267,6 +311,19 @@ mod tests {
         ] {
             options(args).unwrap_err();
         }
+    }
+
+    #[test]
+    fn tls_is_wanted_where_anything_says_so() {
+        let tls = |args: &[&str]| options(args).unwrap().tls.map(|tls| tls.verify);
+        assert_eq!(tls(&["--tls=false"]), None);
+        assert_eq!(tls(&["--tls"]), Some(false));
+        assert_eq!(tls(&["--tlsverify"]), Some(true));
+        assert_eq!(tls(&["--tlsverify=false"]), Some(false));
+        assert_eq!(tls(&["--tls=false", "--tlsverify"]), Some(true));
+        assert!(options(&["--tls=false"]).unwrap().insisted);
+        let address = options(&["-H", "tcp://h", "--tlsverify"]).unwrap().addresses[0].to_string();
+        assert_eq!(address, "tcp://h:2376");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Telling whoever started us that the daemon answers.
+//! Telling whoever started us where the daemon stands: that it answers, reads its configuration again, ends.
 
 use std::io::Write as _;
 use std::os::unix::net::UnixDatagram;
@@ -26,20 +26,38 @@ impl Ready {
         Self { pipe, socket: std::env::var("NOTIFY_SOCKET").ok() }
     }
 
-    /// Says so. Nobody listening any more is no error.
-    pub(crate) fn tell(self) {
-        if let Some(mut pipe) = self.pipe {
+    /// The daemon answers. Nobody listening any more is no error.
+    pub(crate) fn tell(&mut self) {
+        if let Some(mut pipe) = self.pipe.take() {
             let _ = pipe.write_all(b"READY=1\n");
         }
-        if let Some(path) = self.socket
-            && let Ok(socket) = UnixDatagram::unbound()
-        {
-            let text = format!("READY=1\nMAINPID={}\n", std::process::id());
-            let _ = match path.strip_prefix('@') {
-                Some(name) => send_abstract(&socket, name, text.as_bytes()),
-                None => socket.send_to(text.as_bytes(), path).map(drop),
-            };
-        }
+        self.notify(&format!("READY=1\nMAINPID={}\n", std::process::id()));
+    }
+
+    /// The configuration is being read again; `READY=1` follows.
+    pub(crate) fn reloading(&self) {
+        // systemd matches the time with its own clock.
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        let microseconds = now.tv_sec * 1_000_000 + now.tv_nsec / 1000;
+        self.notify(&format!("RELOADING=1\nMONOTONIC_USEC={microseconds}\n"));
+    }
+
+    /// The configuration has been read again.
+    pub(crate) fn reloaded(&self) {
+        self.notify("READY=1\n");
+    }
+
+    /// The daemon ends.
+    pub(crate) fn stopping(&self) {
+        self.notify("STOPPING=1\n");
+    }
+
+    fn notify(&self, text: &str) {
+        let Some((path, socket)) = self.socket.as_ref().zip(UnixDatagram::unbound().ok()) else { return };
+        let _ = match path.strip_prefix('@') {
+            Some(name) => send_abstract(&socket, name, text.as_bytes()),
+            None => socket.send_to(text.as_bytes(), path).map(drop),
+        };
     }
 }
 

@@ -1,7 +1,7 @@
 //! From options to a daemon that answers, and to its orderly end.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -10,16 +10,19 @@ use berth_image::{ImageStore, PullConfig};
 use berth_network::Networks;
 use berth_oci::Reference;
 use berth_state::Store;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::daemon::Daemon;
+use crate::http::activation::Activated;
 use crate::http::connection;
-use crate::http::listen::{Address, Listener};
+use crate::http::listen::{Address, Listener, Terms, Tls};
+use crate::journal::Dial;
 use crate::options::DaemonOptions;
 use crate::pidfile::PidFile;
 use crate::ready::Ready;
-use crate::route;
 use crate::wire::inspect::Facts;
+use crate::{metrics, reload, route};
 
 /// How long requests may take to finish when the daemon ends.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -27,22 +30,54 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Requests being answered, attachments not counted.
 static ANSWERING: AtomicUsize = AtomicUsize::new(0);
 
+/// What whoever started this process handed over.
+#[derive(Debug)]
+pub(crate) struct Inherited {
+    ready: Ready,
+    activated: Activated,
+}
+
+impl Inherited {
+    /// To be asked for before anything is opened: a number that stands for nothing inherited would soon stand for
+    /// something of our own.
+    pub(crate) fn take() -> Self {
+        Self { ready: Ready::from_env(), activated: Activated::from_env() }
+    }
+}
+
 /// Serves until told to end.
-pub(crate) async fn serve(options: DaemonOptions) -> anyhow::Result<()> {
+pub(crate) async fn serve(options: DaemonOptions, dial: Dial, inherited: Inherited) -> anyhow::Result<()> {
+    let Inherited { mut ready, activated } = inherited;
     let began = Instant::now();
-    let ready = Ready::from_env();
     let mut end = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut hangup = signal(SignalKind::hangup())?;
     let _pidfile = PidFile::write(&options.pidfile)?;
-    let listeners = listen(&options)?;
+    let listeners = listen(&options, activated)?;
+    let measured = match options.metrics {
+        None => None,
+        Some(address) => {
+            let bound = TcpListener::bind(address).await;
+            Some(bound.with_context(|| format!("listening on {address} for metrics"))?)
+        }
+    };
     let daemon = Arc::new(open(&options).await?);
-    let serving: Vec<_> =
+    let mut serving: Vec<_> =
         listeners.into_iter().map(|listener| tokio::spawn(accept(listener, daemon.clone()))).collect();
+    serving.extend(measured.map(|listener| tokio::spawn(metrics::serve(listener, daemon.clone()))));
     tracing::info!(ms = began.elapsed().as_millis(), "ready");
     ready.tell();
-    tokio::select! {
-        _ = end.0.recv() => {}
-        _ = end.1.recv() => {}
+    loop {
+        tokio::select! {
+            _ = end.0.recv() => break,
+            _ = end.1.recv() => break,
+            _ = hangup.recv() => {
+                ready.reloading();
+                reload::reload(&daemon, &options.given, &dial).await;
+                ready.reloaded();
+            }
+        }
     }
+    ready.stopping();
     tracing::info!("ending; containers go on");
     for task in serving {
         task.abort();
@@ -57,18 +92,27 @@ pub(crate) async fn serve(options: DaemonOptions) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn listen(options: &DaemonOptions) -> anyhow::Result<Vec<Listener>> {
+fn listen(options: &DaemonOptions, activated: Activated) -> anyhow::Result<Vec<Listener>> {
+    let tls = match &options.tls {
+        None => None,
+        Some(tls) => Some(Tls { acceptor: tls.acceptor()?, verify: tls.verify }),
+    };
+    let mut terms = Terms { group: options.group.clone(), tls, insisted: options.insisted, activated };
     let mut listeners = Vec::new();
     for address in &options.addresses {
-        listeners.push(Listener::bind(address, &options.group)?);
+        listeners.extend(Listener::bind(address, &mut terms)?);
         tracing::info!("listening on {address}");
-        if let Address::Tcp(_) = address {
-            tracing::warn!("{address} is open to every user of this host, and each of them is root with it");
+        let guarded = terms.tls.as_ref().is_some_and(|tls| tls.verify);
+        if matches!(address, Address::Tcp(_)) && !guarded {
+            tracing::warn!(
+                "{address} asks nobody for a certificate: everybody who reaches it, each user of this host and every \
+                 web page that talks to it included, is root with it"
+            );
         }
     }
     if let Some(address) = &options.optional {
-        match Listener::bind(address, &options.group) {
-            Ok(listener) => listeners.push(listener),
+        match Listener::bind(address, &mut terms) {
+            Ok(bound) => listeners.extend(bound),
             Err(error) => tracing::info!("not listening on {address}: {error}"),
         }
     }
@@ -80,8 +124,8 @@ async fn open(options: &DaemonOptions) -> anyhow::Result<Daemon> {
     let store = Store::open(&options.data_root.join("state.db"))?;
     let embedded = vec![(Reference::parse(berth_hello::REFERENCE)?, berth_hello::archive())];
     let config = PullConfig {
-        registries: options.registries.clone(),
-        max_concurrent_downloads: options.concurrent_downloads,
+        registries: options.live.registries.clone(),
+        max_concurrent_downloads: options.live.concurrent_downloads,
         embedded,
     };
     let images = ImageStore::open(&options.data_root, store.clone(), config)?;
@@ -105,8 +149,8 @@ async fn open(options: &DaemonOptions) -> anyhow::Result<Daemon> {
         images,
         networks,
         defaults: options.defaults.clone(),
-        registries: options.registries.clone(),
-        debug: options.debug,
+        live: RwLock::new(Arc::new(options.live.clone())),
+        oldest: options.oldest,
         started: jiff::Timestamp::now().to_string(),
     })
 }
@@ -115,11 +159,17 @@ async fn open(options: &DaemonOptions) -> anyhow::Result<Daemon> {
 async fn accept(listener: Listener, daemon: Arc<Daemon>) {
     loop {
         match listener.accept().await {
-            Ok(stream) => {
+            Ok(arriving) => {
                 let daemon = daemon.clone();
-                tokio::spawn(connection::serve(stream, move |request, slot| {
-                    route::respond(daemon.clone(), request, slot)
-                }));
+                tokio::spawn(async move {
+                    match arriving.greet().await {
+                        Ok(stream) => {
+                            let respond = move |request, slot| route::respond(daemon.clone(), request, slot);
+                            connection::serve(stream, respond).await;
+                        }
+                        Err(error) => tracing::info!(%error, "a client was not let in"),
+                    }
+                });
             }
             Err(error) => {
                 // Out of descriptors, most likely: better late than never.

@@ -306,7 +306,7 @@ mod tests {
                 r#"{"default-ulimits":{"nofile":{"Soft":1}}}"#,
                 "default-ulimits.nofile.Hard: expected a whole number, found nothing",
             ),
-            (r#"{"tlscert":"x"}"#, "berth does not support tlscert yet"),
+            (r#"{"userns-remap":"x"}"#, "berth does not support userns-remap yet"),
         ] {
             let wanted = format!("unable to configure the daemon with file daemon.json: {why}");
             assert_eq!(file(text).unwrap_err().to_string(), wanted);

@@ -12,12 +12,27 @@ use crate::endpoint::{Endpoint, endpoints};
 use crate::{Credentials, Error, Repository};
 
 /// How registries are reached.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Config {
     /// Tried in order before Docker Hub (`https://mirror.example`).
     pub mirrors: Vec<String>,
     /// `host[:port]` or a network (`10.0.0.0/8`): certificates are not verified there, and plain HTTP will do.
     pub insecure: Vec<String>,
+    /// How often a request is tried; 0: the usual number.
+    pub attempts: u32,
+    /// Proxies of the daemon's own; without any, the environment's count.
+    pub proxies: Option<Proxies>,
+}
+
+/// The proxies that registries are reached through.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Proxies {
+    /// For `http://`; empty: none.
+    pub http: String,
+    /// For `https://`; empty: none.
+    pub https: String,
+    /// Hosts reached without one, separated by commas.
+    pub none: String,
 }
 
 /// A client of all registries; cheap to clone, every clone is the same client.
@@ -31,7 +46,7 @@ pub struct Client {
 
 #[derive(Debug)]
 pub(crate) struct Inner {
-    config: Config,
+    pub(crate) config: Config,
     http: Mutex<HashMap<Trust, reqwest::Client>>,
     pub(crate) tokens: Tokens,
     /// Hosts of which the scheme is known by now, of those where it may be either.
@@ -72,7 +87,8 @@ impl Inner {
         if let Some(client) = clients.get(&trust) {
             return Ok(client.clone());
         }
-        let client = build(trust).map_err(|e| Error::Malformed(format!("preparing for HTTP: {e}")))?;
+        let client = build(trust, self.config.proxies.as_ref())
+            .map_err(|e| Error::Malformed(format!("preparing for HTTP: {e}")))?;
         clients.insert(trust, client.clone());
         Ok(client)
     }
@@ -93,7 +109,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn build(trust: Trust) -> Result<reqwest::Client, reqwest::Error> {
+fn build(trust: Trust, proxies: Option<&Proxies>) -> Result<reqwest::Client, reqwest::Error> {
     let builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls(trust))
         .user_agent(concat!("berth/", env!("CARGO_PKG_VERSION")))
@@ -105,8 +121,22 @@ fn build(trust: Trust) -> Result<reqwest::Client, reqwest::Error> {
         .read_timeout(Duration::from_secs(60))
         .pool_idle_timeout(Duration::from_secs(15))
         .referer(false);
-    let builder = if trust == Trust::Local { builder.no_proxy() } else { builder };
-    builder.build()
+    match (trust, proxies) {
+        (Trust::Local, _) => builder.no_proxy().build(),
+        (_, None) => builder.build(),
+        (_, Some(proxies)) => through(builder.no_proxy(), proxies)?.build(),
+    }
+}
+
+fn through(mut builder: reqwest::ClientBuilder, proxies: &Proxies) -> Result<reqwest::ClientBuilder, reqwest::Error> {
+    let except = || reqwest::NoProxy::from_string(&proxies.none);
+    if !proxies.http.is_empty() {
+        builder = builder.proxy(reqwest::Proxy::http(&proxies.http)?.no_proxy(except()));
+    }
+    if !proxies.https.is_empty() {
+        builder = builder.proxy(reqwest::Proxy::https(&proxies.https)?.no_proxy(except()));
+    }
+    Ok(builder)
 }
 
 fn tls(trust: Trust) -> ClientConfig {

@@ -127,6 +127,7 @@ mod tests {
         let config = Config {
             mirrors: vec!["https://m.example/hub/".into(), "http://127.0.0.1:1".into(), "m".into()],
             insecure: vec!["10.0.0.0/8".into(), "reg.example:5000".into()],
+            ..Config::default()
         };
         let hub = ["https://m.example/hub/v2/x", "http://127.0.0.1:1/v2/x", "https://registry-1.docker.io/v2/x"];
         assert_eq!(urls("docker.io", &config), hub);

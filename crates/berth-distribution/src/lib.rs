@@ -16,7 +16,7 @@ mod repository;
 mod request;
 
 pub use blob::{Blob, Piece};
-pub use client::{Client, Config};
+pub use client::{Client, Config, Proxies};
 pub use credentials::Credentials;
 pub use error::{Error, ErrorKind};
 pub use repository::{Fetched, Repository};

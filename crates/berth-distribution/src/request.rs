@@ -73,6 +73,10 @@ impl Session {
     /// Sends a request until it is answered with success, or there is no more hope.
     pub(crate) async fn send(&self, method: Method, path: &str, headers: &HeaderMap) -> Result<Response, Error> {
         let url = self.endpoint.url(path);
+        let tries = match self.client.inner.config.attempts {
+            0 => MAX_TRIES,
+            tries => tries,
+        };
         let mut attempt = 0;
         loop {
             let failed = match self.authorised(&method, &url, headers).await {
@@ -82,7 +86,7 @@ impl Session {
             };
             attempt += 1;
             let wait = failed.wait.unwrap_or_else(|| backoff(attempt - 1));
-            if !failed.again || attempt >= MAX_TRIES || wait > MAX_PATIENCE {
+            if !failed.again || attempt >= tries || wait > MAX_PATIENCE {
                 return Err(failed.error);
             }
             tracing::debug!(%url, error = %failed.error, ?wait, "trying again");

@@ -72,13 +72,21 @@ pub(crate) fn write(
     } else {
         hosts(&extra, endpoint.map(|e| e.address), &effective.hostname, &spec.domainname)
     };
-    let dns =
-        DnsOptions { servers: &spec.network.dns, search: &spec.network.dns_search, options: &spec.network.dns_options };
+    let (own, usual) = (&spec.network, networks.resolver());
+    let dns = DnsOptions {
+        servers: or(&own.dns, &usual.servers),
+        search: or(&own.dns_search, &usual.search),
+        options: or(&own.dns_options, &usual.options),
+    };
     let host = HostResolv::read(Path::new("/")).map_err(Error::file("reading the host's", "/etc/resolv.conf"))?;
     let resolv = if on_host { host.for_host(dns) } else { host.for_container(dns) };
     put(&paths.hosts, &hosts_text)?;
     put(&paths.hostname, &hostname(&effective.hostname))?;
     put(&paths.resolv_conf, &resolv)
+}
+
+fn or<'a>(own: &'a [String], usual: &'a [String]) -> &'a [String] {
+    if own.is_empty() { usual } else { own }
 }
 
 fn put(path: &Path, text: &str) -> Result<()> {

@@ -57,7 +57,7 @@ pub(crate) struct Inner {
     pub(crate) state: berth_state::Store,
     pub(crate) content: berth_content::Store,
     pub(crate) layers: Layers,
-    pub(crate) registries: berth_distribution::Client,
+    registries: Mutex<berth_distribution::Client>,
     pub(crate) transfers: Transfers,
     pub(crate) embedded: Vec<(Reference, &'static [u8])>,
     /// What running pulls need. Locked while anything is deleted, and while a pull looks whether something is here:
@@ -90,7 +90,7 @@ impl ImageStore {
         let inner = Inner {
             content,
             layers,
-            registries: berth_distribution::Client::new(config.registries),
+            registries: Mutex::new(berth_distribution::Client::new(config.registries)),
             transfers: Transfers::new(config.max_concurrent_downloads),
             embedded: config.embedded,
             leases: Mutex::default(),
@@ -98,6 +98,13 @@ impl ImageStore {
         };
         inner.sweep()?;
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Reaches registries otherwise from now on, and with so many layers at once. Pulls that run are not disturbed.
+    pub fn reconfigure(&self, registries: berth_distribution::Config, max_concurrent_downloads: usize) {
+        let client = berth_distribution::Client::new(registries);
+        *self.inner.registries.lock().unwrap_or_else(PoisonError::into_inner) = client;
+        self.inner.transfers.allow(max_concurrent_downloads);
     }
 
     /// Brings an image here and gives it its name.
@@ -252,6 +259,11 @@ impl ImageStore {
 }
 
 impl Inner {
+    /// The registries, as they are reached now.
+    pub(crate) fn registries(&self) -> berth_distribution::Client {
+        self.registries.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn leases(&self) -> MutexGuard<'_, Leases> {
         self.leases.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -19,10 +19,31 @@ pub struct NetworkConfig {
     pub ip_masq: bool,
     /// Touch the firewall at all (`--iptables`).
     pub firewall: bool,
+    /// Name resolution of containers that say nothing of their own.
+    pub resolver: Resolver,
+}
+
+/// What containers' `resolv.conf` says where they do not; what is empty here too comes from the host.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Resolver {
+    /// `--dns`
+    pub servers: Vec<String>,
+    /// `--dns-search`
+    pub search: Vec<String>,
+    /// `--dns-opt`
+    pub options: Vec<String>,
 }
 
 impl Default for NetworkConfig {
     fn default() -> Self {
-        Self { bridge: "berth0".into(), bip: None, mtu: 1500, ip_forward: true, ip_masq: true, firewall: true }
+        Self {
+            bridge: "berth0".into(),
+            bip: None,
+            mtu: 1500,
+            ip_forward: true,
+            ip_masq: true,
+            firewall: true,
+            resolver: Resolver::default(),
+        }
     }
 }

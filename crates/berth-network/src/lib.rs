@@ -32,7 +32,7 @@ mod stock;
 pub mod files;
 pub mod resolv;
 
-pub use config::NetworkConfig;
+pub use config::{NetworkConfig, Resolver};
 pub use error::{Error, ErrorKind, Result};
 pub use net::{Ipv4Net, ParseNetError};
 pub use networks::{Bridge, Networks};

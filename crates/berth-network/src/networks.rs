@@ -51,6 +51,12 @@ pub struct Bridge {
 }
 
 impl Networks {
+    /// How containers resolve names that say nothing themselves.
+    #[must_use]
+    pub fn resolver(&self) -> &crate::Resolver {
+        &self.handle.core.config.resolver
+    }
+
     /// Reads what the store remembers: the chosen range and the leases of this boot. Touches nothing on the host and
     /// starts no thread; takes as long as reading the store.
     ///

@@ -4,6 +4,7 @@
 //! way of: names with slashes in the middle of a path, connections handed over with and without an upgrade, clients
 //! that close their sending side early. Knows nothing of containers.
 
+pub(crate) mod activation;
 pub(crate) mod answer;
 pub(crate) mod connection;
 pub(crate) mod error;
@@ -14,3 +15,4 @@ pub(crate) mod stream;
 pub(crate) mod takeover;
 #[cfg(test)]
 mod tests;
+pub(crate) mod tls;

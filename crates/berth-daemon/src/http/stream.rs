@@ -1,4 +1,4 @@
-//! The byte stream below HTTP: unix or TCP, and the face of it that hyper sees.
+//! The byte stream below HTTP: unix, TCP or TLS, and the face of it that hyper sees.
 
 use std::io::{self, IoSlice};
 use std::os::fd::AsFd;
@@ -10,12 +10,14 @@ use std::task::{Context, Poll};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::server::TlsStream;
 
 /// A client's connection.
 #[derive(Debug)]
 pub(crate) enum Stream {
     Unix(UnixStream),
     Tcp(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Stream {
@@ -30,6 +32,10 @@ impl Stream {
                 let (read, write) = stream.split();
                 (ReadPart::Tcp(read), WritePart::Tcp(write))
             }
+            Self::Tls(stream) => {
+                let (read, write) = tokio::io::split(stream.as_mut());
+                (ReadPart::Tls(read), WritePart::Tls(write))
+            }
         }
     }
 }
@@ -39,6 +45,7 @@ impl Stream {
 pub(crate) enum ReadPart<'a> {
     Unix(tokio::net::unix::ReadHalf<'a>),
     Tcp(tokio::net::tcp::ReadHalf<'a>),
+    Tls(tokio::io::ReadHalf<&'a mut TlsStream<TcpStream>>),
 }
 
 /// What goes to a client.
@@ -46,6 +53,7 @@ pub(crate) enum ReadPart<'a> {
 pub(crate) enum WritePart<'a> {
     Unix(tokio::net::unix::WriteHalf<'a>),
     Tcp(tokio::net::tcp::WriteHalf<'a>),
+    Tls(tokio::io::WriteHalf<&'a mut TlsStream<TcpStream>>),
 }
 
 impl ReadPart<'_> {
@@ -61,6 +69,7 @@ impl ReadPart<'_> {
         match self {
             Self::Unix(half) => half.read(buffer).await,
             Self::Tcp(half) => half.read(buffer).await,
+            Self::Tls(half) => half.read(buffer).await,
         }
     }
 }
@@ -70,6 +79,10 @@ impl WritePart<'_> {
         match self {
             Self::Unix(half) => half.write_all(data).await,
             Self::Tcp(half) => half.write_all(data).await,
+            Self::Tls(half) => {
+                half.write_all(data).await?;
+                half.flush().await
+            }
         }
     }
 }
@@ -79,6 +92,7 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
 }
@@ -88,6 +102,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, data),
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, data),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, data),
         }
     }
 
@@ -95,6 +110,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -102,6 +118,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 
@@ -113,6 +130,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
         }
     }
 

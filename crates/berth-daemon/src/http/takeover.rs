@@ -119,7 +119,7 @@ enum End {
 impl Takeover {
     /// Copies until either side is done. `early` came in behind the request.
     pub(crate) async fn run(self, mut client: Client, early: Bytes) {
-        if client.write_all(&self.head).await.is_err() {
+        if client.write_all(&self.head).await.is_err() || client.flush().await.is_err() {
             return;
         }
         let earliest = Instant::now() + self.patience;
@@ -128,7 +128,7 @@ impl Takeover {
             tokio::time::sleep_until(earliest).await;
         }
         while let Some(part) = next(&mut backlog).await {
-            if client.write_all(&part).await.is_err() {
+            if client.write_all(&part).await.is_err() || client.flush().await.is_err() {
                 return;
             }
         }

@@ -79,7 +79,7 @@ pub(crate) fn respond(daemon: Arc<Daemon>, request: Request<Incoming>, slot: Slo
 async fn dispatch(daemon: Arc<Daemon>, request: Request<Incoming>, slot: Slot) -> Result<Answer, ApiError> {
     let (head, body) = request.into_parts();
     let path = unescape(head.uri.path(), false);
-    let (version, path) = split_version(&path)?;
+    let (version, path) = split_version(&path, daemon.oldest)?;
     let Some((operation, names)) = find(&head.method, path) else {
         return Err(ApiError::not_found("page not found"));
     };
@@ -93,8 +93,9 @@ async fn dispatch(daemon: Arc<Daemon>, request: Request<Incoming>, slot: Slot) -
     }
 }
 
-/// The version in front of the path, and the path behind it. Old versions are spoken, however old.
-fn split_version(path: &str) -> Result<(ApiVersion, &str), ApiError> {
+/// The version in front of the path, and the path behind it. Old versions are spoken, however old, unless the daemon
+/// was told otherwise.
+fn split_version(path: &str, oldest: Option<ApiVersion>) -> Result<(ApiVersion, &str), ApiError> {
     let versioned = path.strip_prefix("/v").and_then(|rest| {
         let (version, rest) = rest.split_at(rest.find('/')?);
         Some((version.parse::<ApiVersion>().ok()?, rest))
@@ -104,6 +105,12 @@ fn split_version(path: &str) -> Result<(ApiVersion, &str), ApiError> {
         let max = ApiVersion::MAX;
         return Err(ApiError::invalid(format!(
             "client version {version} is too new. Maximum supported API version is {max}"
+        )));
+    }
+    if let Some(oldest) = oldest.filter(|oldest| version < *oldest) {
+        return Err(ApiError::invalid(format!(
+            "client version {version} is too old. Minimum supported API version is {oldest}, please upgrade your client \
+             to a newer version"
         )));
     }
     Ok((version, rest))
@@ -189,13 +196,20 @@ mod tests {
 
     #[test]
     fn versions() {
-        assert_eq!(split_version("/info").unwrap(), (ApiVersion::MAX, "/info"));
-        assert_eq!(split_version("/v1.24/info").unwrap(), (ApiVersion::new(1, 24), "/info"));
-        assert_eq!(split_version("/v1.10/info").unwrap(), (ApiVersion::new(1, 10), "/info"));
-        assert_eq!(split_version("/volumes").unwrap(), (ApiVersion::MAX, "/volumes"));
+        assert_eq!(split_version("/info", None).unwrap(), (ApiVersion::MAX, "/info"));
+        assert_eq!(split_version("/v1.24/info", None).unwrap(), (ApiVersion::new(1, 24), "/info"));
+        assert_eq!(split_version("/v1.10/info", None).unwrap(), (ApiVersion::new(1, 10), "/info"));
+        assert_eq!(split_version("/volumes", None).unwrap(), (ApiVersion::MAX, "/volumes"));
         assert_eq!(
-            split_version("/v1.99/info").unwrap_err().message,
+            split_version("/v1.99/info", None).unwrap_err().message,
             "client version 1.99 is too new. Maximum supported API version is 1.51"
         );
+        let oldest = Some(ApiVersion::new(1, 40));
+        assert_eq!(
+            split_version("/v1.32/info", oldest).unwrap_err().message,
+            "client version 1.32 is too old. Minimum supported API version is 1.40, please upgrade your client to a \
+             newer version"
+        );
+        split_version("/v1.40/info", oldest).unwrap();
     }
 }

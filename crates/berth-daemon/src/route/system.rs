@@ -32,9 +32,9 @@ pub(crate) async fn ping(_call: Call) -> Result<Answer, ApiError> {
 }
 
 /// `GET /version`
-pub(crate) async fn version(_call: Call) -> Result<Answer, ApiError> {
+pub(crate) async fn version(call: Call) -> Result<Answer, ApiError> {
     let kernel = rustix::system::uname().release().to_string_lossy().into_owned();
-    Ok(answer::json(StatusCode::OK, &info::version(&kernel)))
+    Ok(answer::json(StatusCode::OK, &info::version(&kernel, call.daemon.oldest)))
 }
 
 /// `GET /info`
@@ -42,12 +42,12 @@ pub(crate) async fn info(call: Call) -> Result<Answer, ApiError> {
     let daemon = call.daemon.clone();
     let shown = tokio::task::spawn_blocking(move || -> Result<_, ApiError> {
         let images = daemon.images.list()?.len();
+        let live = daemon.live();
         let beside = Beside {
             images,
             listeners: LISTENERS.load(Ordering::Relaxed),
-            debug: daemon.debug,
             log_driver: &daemon.defaults.log_driver,
-            registries: &daemon.registries,
+            live: &live,
         };
         Ok(info::info(daemon.engine.info()?, &beside))
     });

@@ -6,10 +6,17 @@ use berth_api::ApiVersion;
 use berth_api::system::{
     Component, IndexInfo, Info, PlatformName, Plugins, RegistryConfig, RuntimePath, SwarmInfo, Version,
 };
+use berth_distribution::Proxies;
 use jiff::Timestamp;
+
+use crate::live::{self, Live};
 
 /// Ours.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What clients compare with the Docker version that they need: the one whose API is served, and behind the plus, as
+/// distributions do it, whose build this is.
+pub(crate) const COMPATIBLE: &str = concat!("28.3.0+berth", env!("CARGO_PKG_VERSION"));
 
 /// Docker Hub's index, which clients take for the registry without a name.
 const INDEX: &str = "https://index.docker.io/v1/";
@@ -23,9 +30,9 @@ fn architecture() -> &'static str {
     }
 }
 
-/// `GET /version`
-pub(crate) fn version(kernel: &str) -> Version {
-    let (newest, oldest) = (ApiVersion::MAX.to_string(), ApiVersion::MIN.to_string());
+/// `GET /version`; below `oldest` clients are refused.
+pub(crate) fn version(kernel: &str, oldest: Option<ApiVersion>) -> Version {
+    let (newest, oldest) = (ApiVersion::MAX.to_string(), oldest.unwrap_or(ApiVersion::MIN).to_string());
     let detail = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let details = BTreeMap::from([
         detail("ApiVersion", &newest),
@@ -37,12 +44,15 @@ pub(crate) fn version(kernel: &str) -> Version {
     ]);
     Version {
         platform: PlatformName { name: "berth".to_owned() },
-        version: VERSION.to_owned(),
+        version: COMPATIBLE.to_owned(),
         api_version: newest,
         min_api_version: oldest,
         os: "linux".to_owned(),
         arch: architecture().to_owned(),
-        components: vec![Component { name: "Engine".to_owned(), version: VERSION.to_owned(), details }],
+        components: vec![
+            Component { name: "Engine".to_owned(), version: COMPATIBLE.to_owned(), details },
+            Component { name: "berth".to_owned(), version: VERSION.to_owned(), details: BTreeMap::new() },
+        ],
         kernel_version: kernel.to_owned(),
         ..Version::default()
     }
@@ -52,16 +62,19 @@ pub(crate) fn version(kernel: &str) -> Version {
 pub(crate) struct Beside<'a> {
     pub(crate) images: usize,
     pub(crate) listeners: usize,
-    pub(crate) debug: bool,
     pub(crate) log_driver: &'a str,
-    pub(crate) registries: &'a berth_distribution::Config,
+    pub(crate) live: &'a Live,
 }
 
 /// `GET /info`
 pub(crate) fn info(engine: berth_engine::Info, beside: &Beside<'_>) -> Info {
     let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-    let proxy = |name: &str| std::env::var(name).unwrap_or_default();
+    let proxies = beside.live.registries.proxies.clone().unwrap_or_else(|| Proxies {
+        http: live::environment("http-proxy"),
+        https: live::environment("https-proxy"),
+        none: live::environment("no-proxy"),
+    });
     Info {
         id: engine.id,
         containers: number(engine.containers.total),
@@ -85,7 +98,8 @@ pub(crate) fn info(engine: berth_engine::Info, beside: &Beside<'_>) -> Info {
         cpu_set: engine.cpuset,
         pids_limit: engine.pids_limit,
         ipv4_forwarding: engine.ipv4_forwarding,
-        debug: beside.debug,
+        debug: beside.live.debug,
+        labels: beside.live.labels.clone(),
         n_fd: number(std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)),
         oom_kill_disable: engine.cgroup_version == "1",
         n_goroutines: number(std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count)),
@@ -100,15 +114,15 @@ pub(crate) fn info(engine: berth_engine::Info, beside: &Beside<'_>) -> Info {
         os_type: "linux".to_owned(),
         architecture: engine.architecture,
         index_server_address: INDEX.to_owned(),
-        registry_config: Some(registry_config(beside.registries)),
+        registry_config: Some(registry_config(&beside.live.registries)),
         ncpu: number(engine.cpus),
         mem_total: i64::try_from(engine.memory).unwrap_or(i64::MAX),
         docker_root_dir: engine.data_root.display().to_string(),
-        http_proxy: proxy("HTTP_PROXY"),
-        https_proxy: proxy("HTTPS_PROXY"),
-        no_proxy: proxy("NO_PROXY"),
+        http_proxy: masked(&proxies.http),
+        https_proxy: masked(&proxies.https),
+        no_proxy: proxies.none,
         name: engine.hostname,
-        server_version: VERSION.to_owned(),
+        server_version: COMPATIBLE.to_owned(),
         runtimes: BTreeMap::from([(
             "berth".to_owned(),
             RuntimePath { path: "berth".to_owned(), runtime_args: words(&["runtime"]), ..RuntimePath::default() },
@@ -120,6 +134,14 @@ pub(crate) fn info(engine: berth_engine::Info, beside: &Beside<'_>) -> Info {
         security_options: engine.security_options,
         warnings: (!engine.warnings.is_empty()).then_some(engine.warnings),
         ..Info::default()
+    }
+}
+
+/// A proxy's address without the name and password that may stand in it.
+fn masked(proxy: &str) -> String {
+    match proxy.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?.1))) {
+        Some((scheme, host)) => format!("{scheme}://xxxxx:xxxxx@{host}"),
+        None => proxy.to_owned(),
     }
 }
 

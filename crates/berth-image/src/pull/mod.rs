@@ -65,7 +65,7 @@ pub(crate) async fn remote_tags(
     reference: &Reference,
     credentials: Option<Credentials>,
 ) -> Result<Vec<String>> {
-    Registry::new(inner.registries.repository(reference, credentials), reference).tags().await
+    Registry::new(inner.registries().repository(reference, credentials), reference).tags().await
 }
 
 fn source(inner: &Inner, reference: &Reference, credentials: Option<Credentials>) -> Result<Arc<dyn Source>> {
@@ -73,7 +73,7 @@ fn source(inner: &Inner, reference: &Reference, credentials: Option<Credentials>
     if let Some((_, archive)) = inner.embedded.iter().find(by_tag) {
         return Ok(Arc::new(embedded::Embedded::open(archive)?));
     }
-    Ok(Arc::new(Registry::new(inner.registries.repository(reference, credentials), reference)))
+    Ok(Arc::new(Registry::new(inner.registries().repository(reference, credentials), reference)))
 }
 
 /// Asks only what the name stands for, if an image of that name is here: mostly it has not changed.

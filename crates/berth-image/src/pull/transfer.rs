@@ -24,7 +24,8 @@ pub(crate) struct Transfers {
     running: Mutex<HashMap<ChainId, Weak<Transfer>>>,
     /// A blob that two places want is fetched for one, and read by the other.
     blobs: Mutex<HashMap<Digest, Weak<tokio::sync::Mutex<()>>>>,
-    slots: Arc<Semaphore>,
+    /// Replaced as a whole when another number is allowed; transfers under way keep their old slots.
+    slots: Mutex<Arc<Semaphore>>,
 }
 
 /// One layer on its way in; stopped when the last pull that wants it lets go.
@@ -47,7 +48,13 @@ pub(crate) enum Found {
 
 impl Transfers {
     pub(crate) fn new(at_once: usize) -> Self {
-        Self { running: Mutex::default(), blobs: Mutex::default(), slots: Arc::new(Semaphore::new(at_once.max(1))) }
+        let slots = Mutex::new(Arc::new(Semaphore::new(at_once.max(1))));
+        Self { running: Mutex::default(), blobs: Mutex::default(), slots }
+    }
+
+    /// So many at once from now on.
+    pub(crate) fn allow(&self, at_once: usize) {
+        *lock(&self.slots) = Arc::new(Semaphore::new(at_once.max(1)));
     }
 
     /// The layer if it is here, or its transfer, begun now unless somebody else has begun it. The caller has leased
@@ -74,7 +81,7 @@ impl Transfers {
         let reporter = Reporter::default();
         reporter.phase(LayerPhase::PullingFsLayer);
         let blob = wanted.blob.digest.clone();
-        let (inner, source, slots) = (inner.clone(), source.clone(), self.slots.clone());
+        let (inner, source, slots) = (inner.clone(), source.clone(), lock(&self.slots).clone());
         let turn = self.turn(&blob);
         let telling = reporter.clone();
         let task = tokio::spawn(async move {

@@ -8,6 +8,7 @@
 
 #[macro_use]
 mod host;
+mod certificates;
 mod dockerd;
 mod leftovers;
 mod mock_registry;
@@ -32,4 +33,5 @@ mod recovery;
 mod restart;
 mod run;
 mod sdk;
+mod service;
 mod versions;

@@ -1,0 +1,196 @@
+//! What a reload of the configuration changes while the daemon runs.
+
+use std::collections::BTreeMap;
+
+use berth_distribution::Proxies;
+
+use crate::options::{OptionsError, value};
+use crate::settings::Settings;
+
+/// Docker's number of seconds for containers to end in, where the daemon stops them.
+const SHUTDOWN_TIMEOUT: i64 = 15;
+
+/// Options that can change without a restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Live {
+    pub(crate) debug: bool,
+    pub(crate) log_level: tracing::Level,
+    /// `name=value` of the daemon itself, for `info` and for schedulers.
+    pub(crate) labels: Vec<String>,
+    pub(crate) registries: berth_distribution::Config,
+    pub(crate) concurrent_downloads: usize,
+    /// Seconds; what `--shutdown-timeout` says.
+    pub(crate) shutdown_timeout: i64,
+}
+
+impl Live {
+    pub(crate) fn read(settings: &Settings) -> Result<Self, OptionsError> {
+        Ok(Self {
+            debug: settings.switch("debug").unwrap_or(false),
+            log_level: log_level(settings)?,
+            labels: labels(settings)?,
+            registries: berth_distribution::Config {
+                mirrors: mirrors(settings)?,
+                insecure: settings.list("insecure-registry").to_vec(),
+                attempts: attempts(settings)?,
+                proxies: proxies(settings)?,
+            },
+            concurrent_downloads: downloads(settings)?,
+            shutdown_timeout: settings.number("shutdown-timeout").unwrap_or(SHUTDOWN_TIMEOUT),
+        })
+    }
+
+    /// What the `reload` event tells.
+    pub(crate) fn attributes(&self, name: &str) -> BTreeMap<String, String> {
+        let list = |list: &[String]| serde_json::to_string(list).unwrap_or_default();
+        let attempts = if self.registries.attempts == 0 { 5 } else { self.registries.attempts };
+        [
+            ("name", name.to_owned()),
+            ("authorization-plugins", "[]".to_owned()),
+            ("debug", self.debug.to_string()),
+            ("default-runtime", "berth".to_owned()),
+            ("insecure-registries", list(&self.registries.insecure)),
+            ("labels", list(&self.labels)),
+            ("live-restore", "true".to_owned()),
+            ("max-concurrent-downloads", self.concurrent_downloads.to_string()),
+            ("max-download-attempts", attempts.to_string()),
+            ("registry-mirrors", list(&self.registries.mirrors)),
+            ("shutdown-timeout", self.shutdown_timeout.to_string()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+    }
+}
+
+fn log_level(settings: &Settings) -> Result<tracing::Level, OptionsError> {
+    if settings.switch("debug") == Some(true) {
+        return Ok(tracing::Level::DEBUG);
+    }
+    match settings.text("log-level").unwrap_or("info") {
+        "trace" => Ok(tracing::Level::TRACE),
+        "debug" => Ok(tracing::Level::DEBUG),
+        "info" => Ok(tracing::Level::INFO),
+        "warn" | "warning" => Ok(tracing::Level::WARN),
+        "error" | "fatal" | "panic" => Ok(tracing::Level::ERROR),
+        other => Err(value("log-level", other, "not one of debug, info, warn, error, fatal")),
+    }
+}
+
+/// Each is `name=value`, and a name has one value.
+fn labels(settings: &Settings) -> Result<Vec<String>, OptionsError> {
+    let mut known: BTreeMap<&str, &str> = BTreeMap::new();
+    for label in settings.list("label") {
+        let Some((name, text)) = label.split_once('=').filter(|(name, _)| !name.is_empty()) else {
+            return Err(value("label", label, "bad attribute format: expected name=value"));
+        };
+        match known.insert(name, text) {
+            Some(other) if other != text => {
+                let why = format!("conflict labels for {name}={other} and {name}={text}");
+                return Err(value("label", label, why));
+            }
+            _ => {}
+        }
+    }
+    Ok(known.into_iter().map(|(name, text)| format!("{name}={text}")).collect())
+}
+
+/// Docker's rules: a scheme, a host, and nothing that asks or points.
+fn mirrors(settings: &Settings) -> Result<Vec<String>, OptionsError> {
+    let check = |text: &String| {
+        let wrong = |why: &str| value("registry-mirror", text, format!("invalid mirror: {why}"));
+        let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+        let rest = rest.ok_or_else(|| wrong("no scheme specified: use http:// or https:// as URI scheme"))?;
+        if rest.is_empty() || rest.starts_with('/') {
+            return Err(wrong("no host in it"));
+        }
+        if rest.contains(['?', '#', '@', ' ']) {
+            return Err(wrong("a query, a fragment or user information has no place in it"));
+        }
+        Ok(text.clone())
+    };
+    settings.list("registry-mirror").iter().map(check).collect()
+}
+
+fn attempts(settings: &Settings) -> Result<u32, OptionsError> {
+    match settings.number("max-download-attempts") {
+        None => Ok(0),
+        Some(number) => u32::try_from(number)
+            .ok()
+            .filter(|number| *number > 0)
+            .ok_or_else(|| value("max-download-attempts", &number.to_string(), "it must be at least 1")),
+    }
+}
+
+fn downloads(settings: &Settings) -> Result<usize, OptionsError> {
+    match settings.number("max-concurrent-downloads") {
+        None => Ok(3),
+        Some(number) => usize::try_from(number)
+            .ok()
+            .filter(|number| *number > 0)
+            .ok_or_else(|| value("max-concurrent-downloads", &number.to_string(), "it must be at least 1")),
+    }
+}
+
+/// What is not said by an option is said by the environment; where no option says anything, it is left to that alone.
+fn proxies(settings: &Settings) -> Result<Option<Proxies>, OptionsError> {
+    let options = ["http-proxy", "https-proxy", "no-proxy"];
+    if let Some(unknown) = settings.map("proxies").into_keys().find(|key| !options.contains(&key.as_str())) {
+        return Err(value("proxies", &unknown, "there are http-proxy, https-proxy and no-proxy"));
+    }
+    let said = |name: &str| settings.text(name).map(str::to_owned).or_else(|| settings.map("proxies").remove(name));
+    if options.iter().all(|name| said(name).is_none()) {
+        return Ok(None);
+    }
+    let chosen = |name: &str| said(name).unwrap_or_else(|| environment(name));
+    Ok(Some(Proxies { http: chosen(options[0]), https: chosen(options[1]), none: chosen(options[2]) }))
+}
+
+/// `http-proxy` is `HTTP_PROXY` or `http_proxy` there.
+pub(crate) fn environment(option: &str) -> String {
+    let upper = option.replace('-', "_").to_ascii_uppercase();
+    let found = std::env::var(&upper).or_else(|_| std::env::var(upper.to_ascii_lowercase()));
+    found.unwrap_or_default()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests {
+    use super::*;
+
+    fn live(file: &str) -> Result<Live, OptionsError> {
+        Live::read(&Settings::from_file("f", file)?)
+    }
+
+    #[test]
+    fn meanings() {
+        let read = live(
+            r#"{"labels":["a=1","b=","a=1"],"registry-mirrors":["https://m/x"],"max-download-attempts":2,
+                "proxies":{"https-proxy":"http://p:1","no-proxy":"a,b"},"debug":true}"#,
+        );
+        let read = read.unwrap();
+        assert_eq!(read.labels, ["a=1", "b="]);
+        assert_eq!((read.debug, read.log_level), (true, tracing::Level::DEBUG));
+        assert_eq!((read.registries.attempts, read.concurrent_downloads, read.shutdown_timeout), (2, 3, 15));
+        let proxies = read.registries.proxies.unwrap();
+        assert_eq!((proxies.https.as_str(), proxies.none.as_str()), ("http://p:1", "a,b"));
+        let attributes = live("{}").unwrap().attributes("host");
+        assert_eq!((attributes["name"].as_str(), attributes["labels"].as_str()), ("host", "[]"));
+    }
+
+    #[test]
+    fn what_means_nothing() {
+        for (file, why) in [
+            (r#"{"labels":["nothing"]}"#, "bad attribute format"),
+            (r#"{"labels":["=x"]}"#, "bad attribute format"),
+            (r#"{"labels":["a=1","a=2"]}"#, "conflict labels for a=1 and a=2"),
+            (r#"{"registry-mirrors":["m.example"]}"#, "no scheme specified"),
+            (r#"{"registry-mirrors":["https://u@m"]}"#, "user information"),
+            (r#"{"max-download-attempts":0}"#, "at least 1"),
+            (r#"{"max-concurrent-downloads":-1}"#, "at least 1"),
+            (r#"{"proxies":{"ftp-proxy":"x"}}"#, "http-proxy, https-proxy and no-proxy"),
+        ] {
+            let error = live(file).unwrap_err().to_string();
+            assert!(error.contains(why), "{file}: {error}");
+        }
+    }
+}
