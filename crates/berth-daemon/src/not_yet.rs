@@ -62,9 +62,6 @@ fn options(page: &mut String) {
     for (option, what) in LATER_LOG_OPTIONS {
         let _ = writeln!(page, "| `HostConfig.LogConfig.Config: {option}` | `--log-opt {option}` | {what} |");
     }
-    page.push_str(
-        "| `HostConfig.SecurityOpt: writable-cgroups` | `--security-opt writable-cgroups` | make cgroups writable |\n",
-    );
 }
 
 fn flags(page: &mut String) {

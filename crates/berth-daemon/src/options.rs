@@ -1,10 +1,13 @@
 //! What the daemon is told, with its meaning: addresses, paths, sizes, levels.
 
+mod policy;
+
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 
 use berth_api::ApiVersion;
 use berth_api::host_config::Ulimit;
+use berth_engine::Policy;
 use berth_engine::spec::LogDriver;
 use berth_network::{Ipv4Net, NetworkConfig, Resolver};
 
@@ -51,6 +54,9 @@ pub struct DaemonOptions {
     pub(crate) given: Settings,
     pub(crate) cgroup_parent: String,
     pub(crate) defaults: Defaults,
+    pub(crate) policy: Policy,
+    /// `--oom-score-adjust`; `None`: as the daemon was started.
+    pub(crate) oom_score: Option<i64>,
     /// Check and exit.
     pub(crate) validate: bool,
 }
@@ -95,6 +101,8 @@ impl DaemonOptions {
             given,
             cgroup_parent: settings.text("cgroup-parent").unwrap_or("").to_owned(),
             defaults: defaults(&settings)?,
+            policy: policy::read(&settings)?,
+            oom_score: policy::oom_score(&settings)?,
             validate: settings.switch("validate").unwrap_or(false),
         })
     }
@@ -215,7 +223,6 @@ fn defaults(settings: &Settings) -> Result<Defaults, OptionsError> {
         .iter()
         .map(|text| ulimit(text).ok_or_else(|| value("default-ulimit", text, "expected name=soft[:hard]")));
     Ok(Defaults {
-        cpus: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         ulimits: ulimits.collect::<Result<_, _>>()?,
         log_driver,
         log_options,
@@ -224,6 +231,8 @@ fn defaults(settings: &Settings) -> Result<Defaults, OptionsError> {
             None => 0,
             Some(text) => size(text).ok_or_else(|| value("default-shm-size", text, "no size such as 64m"))?,
         },
+        ipc: policy::ipc(settings)?,
+        no_new_privileges: settings.switch("no-new-privileges").unwrap_or(false),
     })
 }
 

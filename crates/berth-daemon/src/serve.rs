@@ -51,6 +51,9 @@ pub(crate) async fn serve(options: DaemonOptions, dial: Dial, inherited: Inherit
     let began = Instant::now();
     let mut end = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut hangup = signal(SignalKind::hangup())?;
+    if let Some(score) = options.oom_score {
+        std::fs::write("/proc/self/oom_score_adj", score.to_string()).context("setting --oom-score-adjust")?;
+    }
     let _pidfile = PidFile::write(&options.pidfile)?;
     let listeners = listen(&options, activated)?;
     let measured = match options.metrics {
@@ -138,7 +141,7 @@ async fn open(options: &DaemonOptions) -> anyhow::Result<Daemon> {
         networks: networks.clone(),
         cgroup_parent: options.cgroup_parent.clone(),
         log_options: options.defaults.log_options.clone(),
-        init: options.defaults.init,
+        policy: options.policy.clone(),
     })
     .await?;
     let info = engine.info()?;

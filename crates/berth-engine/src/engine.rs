@@ -19,11 +19,12 @@ use crate::id::ContainerId;
 use crate::images::Images;
 use crate::info::Info;
 use crate::plan::{Seccomp, capabilities};
+use crate::policy::Policy;
 use crate::record::{ContainerRecord, Phase};
 use crate::spec::IsolationSpec;
 use crate::state::{Change, State};
 use crate::task::{ExitRecord, Seed, Task};
-use crate::{Error, Result, info, sweep};
+use crate::{Error, Result, apparmor, info, sweep};
 
 /// What an engine is made of. The daemon opens the store, the images and the networks, and lends them.
 #[derive(Debug, Clone)]
@@ -42,8 +43,8 @@ pub struct EngineConfig {
     pub cgroup_parent: String,
     /// Log options of containers that say none (`--log-opt`).
     pub log_options: BTreeMap<String, String>,
-    /// Run a small init in every container (`--init`).
-    pub init: bool,
+    /// What the daemon decides for containers that do not.
+    pub policy: Policy,
 }
 
 /// The engine; a cheap clone is the same engine.
@@ -151,7 +152,10 @@ fn open(config: EngineConfig) -> Result<Opened> {
     }
     let lock = lock(&config.data_root)?;
     let hierarchy = Hierarchy::detect().map_err(|e| Error::Internal(format!("looking for cgroups: {e}")))?;
-    let host = HostFacts::read(&hierarchy)?;
+    let mut host = HostFacts::read(&hierarchy)?;
+    if host.apparmor {
+        host.apparmor_default = apparmor::load_default(&config.data_root);
+    }
     let program = berth_runtime::own_program().map_err(|e| Error::Internal(e.to_string()))?;
     let hierarchy_value = serde_json::to_value(&hierarchy).map_err(|e| Error::Internal(e.to_string()))?;
     let ground = Arc::new(Ground::new(Parts { config, host, hierarchy, hierarchy_value, program }));

@@ -59,6 +59,10 @@ pub(crate) fn write(
     endpoint: Option<&Endpoint>,
     networks: &Networks,
 ) -> Result<()> {
+    if matches!(spec.network.mode, NetworkMode::Container(_)) {
+        // It has the other container's files.
+        return Ok(());
+    }
     let on_host = spec.network.mode == NetworkMode::Host;
     let wants_gateway = spec.network.extra_hosts.iter().any(|h| h.ends_with("host-gateway"));
     let gateway = match endpoint {

@@ -13,6 +13,16 @@ const KEPT: usize = 64;
 
 type Key = (Option<String>, BTreeSet<String>);
 
+/// Whether a text is a seccomp profile that this machine can use.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_seccomp_profile(json: &str) -> Result<()> {
+    let refused = |e: berth_seccomp::Error| Error::Invalid(e.to_string());
+    let rules = Profile::parse(json).map_err(refused)?.resolve(&BTreeSet::new(), Machine::host(), KernelVersion(0, 0));
+    compile(&rules).map(drop).map_err(refused)
+}
+
 #[derive(Debug)]
 pub(crate) struct Filters {
     kernel: KernelVersion,

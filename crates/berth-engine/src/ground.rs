@@ -17,6 +17,7 @@ use crate::filters::Filters;
 use crate::host::HostFacts;
 use crate::id::{ContainerId, Index};
 use crate::images::Images;
+use crate::policy::Policy;
 use crate::shared::Shared;
 use crate::view::{ContainerView, Paths};
 
@@ -48,7 +49,7 @@ pub(crate) struct Ground {
     pub(crate) going_down: AtomicUsize,
     pub(crate) cgroup_parent: String,
     pub(crate) log_options: BTreeMap<String, String>,
-    pub(crate) init: bool,
+    pub(crate) policy: Policy,
     /// Only who is called what: no container's state is behind this lock, and nothing is awaited under it.
     index: RwLock<Index<Arc<Shared>>>,
 }
@@ -83,7 +84,7 @@ impl Ground {
             going_down: AtomicUsize::new(0),
             cgroup_parent: config.cgroup_parent,
             log_options: config.log_options,
-            init: config.init,
+            policy: config.policy,
             index: RwLock::default(),
         }
     }

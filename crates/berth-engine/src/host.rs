@@ -1,17 +1,21 @@
 //! What the host can do, read once when the engine opens.
 
+pub(crate) mod cdi;
+mod devices;
+mod limits;
+
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use berth_cgroup::{Hierarchy, Mode};
 use berth_seccomp::KernelVersion;
 
 use crate::plan::capabilities;
-use crate::plan::devices::HostDevice;
-use crate::spec::DeviceSpec;
 use crate::{Error, Result};
+
+pub(crate) use devices::{block_limits, devices};
+pub use limits::Limit;
 
 /// Facts about the host that plans depend on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,12 +46,16 @@ pub struct HostFacts {
     pub cgroup_v2: bool,
     /// The controllers there are.
     pub controllers: Vec<String>,
-    /// Swap can be limited.
-    pub swap_limit: bool,
+    /// What can be limited.
+    pub limits: BTreeSet<Limit>,
+    /// A container can have a cgroup namespace of its own.
+    pub cgroup_namespaces: bool,
     /// Seccomp filters work.
     pub seccomp: bool,
     /// AppArmor is on.
     pub apparmor: bool,
+    /// The profile of containers that name none; empty: it is not loaded.
+    pub apparmor_default: String,
 }
 
 fn text(path: impl AsRef<Path>) -> String {
@@ -79,9 +87,11 @@ impl HostFacts {
             capabilities: capabilities::from_mask(bounding_mask(&text("/proc/self/status"))),
             cgroup_v2,
             controllers: hierarchy.controllers().to_vec(),
-            swap_limit: swap_limit(hierarchy),
+            limits: limits::supported(hierarchy),
+            cgroup_namespaces: Path::new("/proc/self/ns/cgroup").exists(),
             seccomp: Path::new("/proc/sys/kernel/seccomp/actions_avail").exists(),
             apparmor: text("/sys/module/apparmor/parameters/enabled") == "Y",
+            apparmor_default: String::new(),
         })
     }
 
@@ -89,6 +99,12 @@ impl HostFacts {
     #[must_use]
     pub fn has_controller(&self, name: &str) -> bool {
         self.controllers.iter().any(|c| c == name)
+    }
+
+    /// Whether a limit can be set.
+    #[must_use]
+    pub fn can(&self, limit: Limit) -> bool {
+        self.limits.contains(&limit)
     }
 
     /// The kernel's version as seccomp profiles compare it.
@@ -112,89 +128,4 @@ fn memory_total(meminfo: &str) -> u64 {
 fn bounding_mask(status: &str) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("CapBnd:"));
     line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
-}
-
-fn swap_limit(hierarchy: &Hierarchy) -> bool {
-    if hierarchy.mode() == Mode::V2 {
-        // The root cgroup has no such file: whether swap is accounted shows only below it.
-        return hierarchy.has("memory");
-    }
-    let memory = hierarchy.mounts().iter().find(|m| m.controllers.iter().any(|c| c == "memory"));
-    memory.is_some_and(|m| m.mountpoint.join("memory.memsw.limit_in_bytes").exists())
-}
-
-/// The devices a container is to have: those asked for, or all of the host's where privileged.
-pub(crate) fn devices(asked: &[DeviceSpec], privileged: bool) -> Result<Vec<HostDevice>> {
-    let mut found = Vec::new();
-    if privileged {
-        walk(Path::new("/dev"), Path::new("/dev"), "rwm", &mut found);
-    }
-    for device in asked {
-        let failed = |source| {
-            Error::Invalid(format!(
-                "error gathering device information while adding custom device \"{}\": {}",
-                device.host,
-                reason(&source)
-            ))
-        };
-        let metadata = fs::metadata(&device.host).map_err(failed)?;
-        let target = if device.container.is_empty() { &device.host } else { &device.container };
-        let permissions = if device.permissions.is_empty() { "rwm" } else { &device.permissions };
-        if metadata.is_dir() {
-            walk(Path::new(&device.host), Path::new(target), permissions, &mut found);
-        } else if let Some(node) = node(&metadata, Path::new(target), permissions) {
-            found.push(node);
-        } else {
-            return Err(Error::Invalid(format!(
-                "error gathering device information while adding custom device \"{}\": not a device node",
-                device.host
-            )));
-        }
-    }
-    Ok(found)
-}
-
-fn reason(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => "no such file or directory".into(),
-        _ => error.to_string(),
-    }
-}
-
-/// What a container gets of its own, and must not get from the host.
-const NOT_THE_HOST_S: [&str; 6] = ["pts", "shm", "fd", "mqueue", "console", "ptmx"];
-
-fn walk(directory: &Path, target: &Path, permissions: &str, found: &mut Vec<HostDevice>) {
-    let Ok(entries) = fs::read_dir(directory) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        if directory == Path::new("/dev") && NOT_THE_HOST_S.iter().any(|n| name == **n) {
-            continue;
-        }
-        // Nodes vanish while we look (a device unplugged): those are simply not there.
-        let Ok(metadata) = entry.metadata() else { continue };
-        let target = target.join(&name);
-        if metadata.is_dir() {
-            walk(&entry.path(), &target, permissions, found);
-        } else if let Some(node) = node(&metadata, &target, permissions) {
-            found.push(node);
-        }
-    }
-}
-
-fn node(metadata: &fs::Metadata, target: &Path, permissions: &str) -> Option<HostDevice> {
-    let kind = metadata.file_type();
-    if !kind.is_block_device() && !kind.is_char_device() {
-        return None;
-    }
-    Some(HostDevice {
-        path: target.to_string_lossy().into_owned(),
-        block: kind.is_block_device(),
-        major: i64::from(rustix::fs::major(metadata.rdev())),
-        minor: i64::from(rustix::fs::minor(metadata.rdev())),
-        mode: metadata.mode() & 0o7777,
-        uid: metadata.uid(),
-        gid: metadata.gid(),
-        permissions: permissions.to_owned(),
-    })
 }

@@ -4,9 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::ground::Ground;
+use crate::host::Limit;
+use crate::policy::DefaultSeccomp;
+use crate::spec::{CgroupnsMode, IsolationSpec};
 use crate::state::State;
 use crate::view::ContainerView;
-use crate::{Error, Result};
+use crate::{Error, Result, plan};
 
 /// How many containers there are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -58,6 +61,8 @@ pub struct Info {
     pub memory_limit: bool,
     /// Swap limits work.
     pub swap_limit: bool,
+    /// The OOM killer can be kept from a container.
+    pub oom_kill_disable: bool,
     /// CPU quotas work.
     pub cpu_cfs_quota: bool,
     /// CPU shares work.
@@ -75,14 +80,23 @@ pub struct Info {
 pub(crate) fn gather(ground: &Ground, containers: &[Arc<ContainerView>]) -> Result<Info> {
     let host = &ground.host;
     let mut security_options = Vec::new();
-    if host.apparmor {
+    if !host.apparmor_default.is_empty() {
         security_options.push("name=apparmor".to_owned());
     }
     if host.seccomp {
-        security_options.push("name=seccomp,profile=builtin".to_owned());
+        let profile = match &ground.policy.seccomp {
+            DefaultSeccomp::Builtin => "builtin".to_owned(),
+            DefaultSeccomp::Unconfined => "unconfined".to_owned(),
+            DefaultSeccomp::Profile { path, .. } => path.display().to_string(),
+        };
+        security_options.push(format!("name=seccomp,profile={profile}"));
     }
-    if host.cgroup_v2 {
+    let cgroupns = plan::namespaces::cgroup(&IsolationSpec::default(), host, &ground.policy);
+    if cgroupns == CgroupnsMode::Private && host.cgroup_namespaces {
         security_options.push("name=cgroupns".to_owned());
+    }
+    if ground.policy.no_new_privileges {
+        security_options.push("name=no-new-privileges".to_owned());
     }
     let forwarding = std::fs::read_to_string("/proc/sys/net/ipv4/ip_forward").is_ok_and(|text| text.trim() == "1");
     Ok(Info {
@@ -92,7 +106,7 @@ pub(crate) fn gather(ground: &Ground, containers: &[Arc<ContainerView>]) -> Resu
         driver: "overlay2",
         driver_status: driver_status(&ground.data_root),
         cgroup_version: if host.cgroup_v2 { "2" } else { "1" },
-        cgroup_driver: "cgroupfs",
+        cgroup_driver: if ground.policy.systemd_cgroups { "systemd" } else { "cgroupfs" },
         kernel_version: host.kernel.clone(),
         operating_system: host.operating_system.clone(),
         os_version: host.os_version.clone(),
@@ -101,12 +115,13 @@ pub(crate) fn gather(ground: &Ground, containers: &[Arc<ContainerView>]) -> Resu
         memory: host.memory,
         hostname: host.hostname.clone(),
         security_options,
-        memory_limit: host.has_controller("memory"),
-        swap_limit: host.swap_limit,
-        cpu_cfs_quota: host.has_controller("cpu"),
-        cpu_shares: host.has_controller("cpu"),
-        cpuset: host.has_controller("cpuset"),
-        pids_limit: host.has_controller("pids"),
+        memory_limit: host.can(Limit::Memory),
+        swap_limit: host.can(Limit::Swap),
+        oom_kill_disable: host.can(Limit::OomKillDisable),
+        cpu_cfs_quota: host.can(Limit::CpuQuota),
+        cpu_shares: host.can(Limit::CpuShares),
+        cpuset: host.can(Limit::Cpuset),
+        pids_limit: host.can(Limit::Pids),
         ipv4_forwarding: forwarding,
         warnings: warnings(ground, forwarding),
     })
@@ -127,12 +142,25 @@ fn count(containers: &[Arc<ContainerView>]) -> ContainerCounts {
 fn warnings(ground: &Ground, forwarding: bool) -> Vec<String> {
     let host = &ground.host;
     let mut warnings = Vec::new();
+    let device = |limit: Limit| host.cgroup_v2 || host.can(limit);
     for (there, text) in [
-        (host.has_controller("memory"), "WARNING: No memory limit support"),
-        (host.swap_limit, "WARNING: No swap limit support"),
-        (host.has_controller("cpu"), "WARNING: No cpu cfs quota support"),
-        (host.has_controller("cpuset"), "WARNING: No cpuset support"),
-        (host.has_controller("pids"), "WARNING: No pids limit support"),
+        (host.can(Limit::Memory), "WARNING: No memory limit support"),
+        (host.can(Limit::Swap), "WARNING: No swap limit support"),
+        (host.cgroup_v2 || host.can(Limit::OomKillDisable), "WARNING: No oom kill disable support"),
+        (host.can(Limit::CpuQuota), "WARNING: No cpu cfs quota support"),
+        (host.can(Limit::CpuShares), "WARNING: No cpu shares support"),
+        (host.can(Limit::Cpuset), "WARNING: No cpuset support"),
+        (host.can(Limit::Pids), "WARNING: No pids limit support"),
+        (device(Limit::BlkioWeight), "WARNING: No blkio weight support"),
+        (device(Limit::BlkioWeightDevice), "WARNING: No blkio weight_device support"),
+        (device(Limit::DeviceReadBps), "WARNING: No blkio throttle.read_bps_device support"),
+        (device(Limit::DeviceWriteBps), "WARNING: No blkio throttle.write_bps_device support"),
+        (device(Limit::DeviceReadIops), "WARNING: No blkio throttle.read_iops_device support"),
+        (device(Limit::DeviceWriteIops), "WARNING: No blkio throttle.write_iops_device support"),
+        (
+            !host.apparmor || !host.apparmor_default.is_empty(),
+            "WARNING: No AppArmor confinement: the default profile could not be loaded",
+        ),
         (forwarding, "WARNING: IPv4 forwarding is disabled"),
     ] {
         if !there {

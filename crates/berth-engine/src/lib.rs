@@ -7,6 +7,7 @@
 //!
 //! Start reading at [`Engine`], then [`Containers`]; a container's life is `state.rs`, its task `task/`.
 
+mod apparmor;
 mod containers;
 mod engine;
 mod error;
@@ -25,6 +26,7 @@ mod logs;
 mod names;
 mod options;
 pub mod plan;
+mod policy;
 mod readiness;
 mod record;
 mod restart;
@@ -39,12 +41,14 @@ pub use containers::{Attachment, Containers, Created, Exit, WaitFuture};
 pub use engine::{Engine, EngineConfig};
 pub use error::{Error, ErrorKind, Result};
 pub use events::{Event, EventKind, Events, Subscription};
+pub use filters::check_seccomp_profile;
 pub use health::{Health, HealthCheck, HealthStatus, OnFailure, Probe};
-pub use host::HostFacts;
+pub use host::{HostFacts, Limit, cdi::DIRECTORIES as CDI_DIRECTORIES};
 pub use id::{ContainerId, ExecId};
 pub use images::{ContainerImage, Images};
 pub use info::{ContainerCounts, Info};
 pub use logs::{LogEntry, LogStream, OutputStream};
 pub use options::{AttachOptions, DetachKeys, ExecStart, LogOptions, RemoveOptions, WaitCondition};
+pub use policy::{DefaultSeccomp, Policy};
 pub use state::{ExitStatus, State};
 pub use view::{ContainerView, ExecView};

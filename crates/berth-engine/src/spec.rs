@@ -3,11 +3,17 @@
 //! The daemon makes a [`ContainerSpec`] from the wire with `TryFrom`; from there on nothing checks it again.
 //! Everything optional that Docker distinguishes from its zero value is an `Option`.
 
+mod isolation;
+mod resources;
+
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+pub use isolation::{CgroupnsMode, IpcMode, IsolationSpec, PidMode, SeccompSpec};
+pub use resources::{DeviceRequest, DeviceRule, DeviceSpec, DeviceValue, ResourceSpec, UlimitSpec};
 
 /// Everything `create` is told about one container.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -113,110 +119,6 @@ pub struct StdioSpec {
     pub attach_stderr: bool,
 }
 
-/// What separates the container from its host.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct IsolationSpec {
-    /// Every capability the host's root has, no seccomp, all devices, writable `/sys`.
-    pub privileged: bool,
-    /// `CAP_X`, `X` or `ALL`, as the user wrote them.
-    pub cap_add: Vec<String>,
-    /// As `cap_add`.
-    pub cap_drop: Vec<String>,
-    /// The root file system is read-only.
-    pub readonly_rootfs: bool,
-    /// Which seccomp filter applies.
-    pub seccomp: SeccompSpec,
-    /// `no-new-privileges`.
-    pub no_new_privileges: bool,
-    /// AppArmor profile asked for; `None`: the default where the host has AppArmor.
-    pub apparmor: Option<String>,
-    /// `label=…` options, kept for inspect.
-    pub labels: Vec<String>,
-    /// Paths replaced by nothing; `None`: Docker's list.
-    pub masked_paths: Option<Vec<String>>,
-    /// Paths made read-only; `None`: Docker's list.
-    pub readonly_paths: Option<Vec<String>>,
-    /// A small init of ours as pid 1 (`--init`).
-    pub init: bool,
-    /// Supplementary groups.
-    pub group_add: Vec<String>,
-    /// Kernel parameters of the container's namespaces.
-    pub sysctls: BTreeMap<String, String>,
-}
-
-/// `--security-opt seccomp=…`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub enum SeccompSpec {
-    /// The default profile (unless privileged).
-    #[default]
-    Default,
-    /// No filter.
-    Unconfined,
-    /// A profile's JSON text, as the client read it from a file.
-    Profile(String),
-}
-
-/// Limits; zero or `None` means the kernel's own default.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct ResourceSpec {
-    /// Bytes.
-    pub memory: i64,
-    /// Bytes; -1 unlimited; 0: twice `memory`.
-    pub memory_swap: i64,
-    /// Bytes.
-    pub memory_reservation: i64,
-    /// 0 to 100.
-    pub memory_swappiness: Option<i64>,
-    /// Do not kill when out of memory (cgroup v1 only).
-    pub oom_kill_disable: Option<bool>,
-    /// -1000 to 1000.
-    pub oom_score_adj: i64,
-    /// Relative weight, default 1024.
-    pub cpu_shares: i64,
-    /// Billionths of a CPU (`--cpus`).
-    pub nano_cpus: i64,
-    /// Microseconds.
-    pub cpu_period: i64,
-    /// Microseconds.
-    pub cpu_quota: i64,
-    /// List of CPUs, kernel syntax.
-    pub cpuset_cpus: String,
-    /// List of memory nodes, kernel syntax.
-    pub cpuset_mems: String,
-    /// `None` or 0 or -1: unlimited.
-    pub pids_limit: Option<i64>,
-    /// rlimits.
-    pub ulimits: Vec<UlimitSpec>,
-    /// Bytes of `/dev/shm`; 0: 64 MiB.
-    pub shm_size: i64,
-    /// Host devices (`--device`).
-    pub devices: Vec<DeviceSpec>,
-    /// Parent of the container's cgroup; empty: `/berth`.
-    pub cgroup_parent: String,
-}
-
-/// One `--ulimit`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UlimitSpec {
-    /// `nofile`, `nproc`, … without `RLIMIT_`.
-    pub name: String,
-    /// -1: unlimited.
-    pub soft: i64,
-    /// -1: unlimited.
-    pub hard: i64,
-}
-
-/// One `--device`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeviceSpec {
-    /// Path on the host.
-    pub host: String,
-    /// Path in the container.
-    pub container: String,
-    /// Some of `rwm`.
-    pub permissions: String,
-}
-
 /// A mount the user asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MountSpec {
@@ -277,7 +179,7 @@ pub struct NetworkSpec {
 }
 
 /// The networks of this version.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NetworkMode {
     /// The default bridge; Docker calls it `default` and `bridge`.
     #[default]
@@ -286,6 +188,8 @@ pub enum NetworkMode {
     Host,
     /// A namespace with a loopback device only.
     None,
+    /// Another container's: its id, or what the user wrote where no such container was found at create.
+    Container(String),
 }
 
 /// `--log-driver` and `--log-opt`.

@@ -13,8 +13,10 @@ use crate::id::ContainerId;
 
 /// Ends every process of a container without a shim, and its cgroup.
 pub(crate) fn kill_cgroup(ground: &Ground, own_parent: &str, id: &ContainerId) {
-    let path = crate::plan::cgroup_path(own_parent, &ground.cgroup_parent, id);
-    let Ok(cgroup) = Cgroup::open(&ground.hierarchy, &path, Driver::default()) else { return };
+    let systemd = ground.policy.systemd_cgroups;
+    let path = crate::plan::cgroup::path(own_parent, &ground.cgroup_parent, id, systemd);
+    let driver = if systemd { Driver::Systemd } else { Driver::Cgroupfs };
+    let Ok(cgroup) = Cgroup::open(&ground.hierarchy, &path, driver) else { return };
     if !cgroup.exists() {
         return;
     }
@@ -88,6 +90,10 @@ pub(crate) fn names(directory: &Path) -> Vec<String> {
 
 /// Takes down the parent of our cgroups where it is empty; another daemon's containers keep it.
 pub(crate) fn remove_cgroup_parent(ground: &Ground) {
+    if ground.policy.systemd_cgroups {
+        // Slices are systemd's.
+        return;
+    }
     let parent = if ground.cgroup_parent.is_empty() { "/berth" } else { &ground.cgroup_parent };
     let parent = format!("/{}", parent.trim_matches('/'));
     if parent == "/" {

@@ -135,10 +135,11 @@ fn parameter(key: &str, own: Namespaces) -> Result<String, LaunchError> {
     if path.split('/').any(|part| part.is_empty() || part == "." || part == "..") {
         return Err(LaunchError::other(format!("sysctl {key:?} is not a parameter's name")));
     }
-    if own.contains(wanted) {
-        Ok(path)
-    } else {
-        Err(LaunchError::other(format!("sysctl {key:?} is not allowed in the host's namespace")))
+    match wanted {
+        wanted if own.contains(wanted) => Ok(path),
+        Namespaces::NETWORK => Err(LaunchError::other(format!("sysctl {key:?} not allowed in host network namespace"))),
+        Namespaces::IPC => Err(LaunchError::other(format!("sysctl {key:?} is not allowed in the hosts ipc namespace"))),
+        _ => Err(LaunchError::other(format!("sysctl {key:?} is not allowed in the host's namespace"))),
     }
 }
 

@@ -52,9 +52,11 @@ fn request(directory: &Path, args: &[&str], log: LogDriver) -> Launch {
         bundle: directory.to_path_buf(),
         root: Root::Path(root),
         network: false,
-        cgroup: std::env::var_os("MEASURE_NO_CGROUP")
-            .is_none()
-            .then(|| CgroupPlan { path: format!("/berth-measure-{}", std::process::id()), hierarchy: None }),
+        cgroup: std::env::var_os("MEASURE_NO_CGROUP").is_none().then(|| CgroupPlan {
+            path: format!("/berth-measure-{}", std::process::id()),
+            hierarchy: None,
+            driver: Default::default(),
+        }),
         seccomp: None,
         log: LogPlan {
             driver: log,

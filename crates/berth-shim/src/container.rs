@@ -95,6 +95,11 @@ pub(crate) fn launch(request: Launch, descriptors: Vec<OwnedFd>) -> Result<Newbo
         let started = Session::new(0, None, born, stdio, request.stdio.stdin_once);
         started.map_err(|errno| other(format!("cannot set up the terminal: {errno}")))
     });
+    // Init is in: what kept systemd's scope alive until now may go.
+    let init = init.and_then(|init| match cgroup.as_ref().map_or(Ok(()), Cgroup::settle) {
+        Ok(()) => Ok(init),
+        Err(error) => Err(other(error)),
+    });
     let init = init.inspect_err(|_| undo(cgroup.as_ref()))?;
     let container = Container {
         id: request.id,
@@ -130,7 +135,8 @@ fn make_cgroup(plan: &CgroupPlan, spec: &Spec) -> Result<Cgroup, Failure> {
     };
     let unlimited = oci_spec::runtime::LinuxResources::default();
     let resources = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref()).unwrap_or(&unlimited);
-    Cgroup::create(&hierarchy, &plan.path, resources).map_err(other)
+    let options = berth_cgroup::Options { driver: plan.driver, lenient: false };
+    Cgroup::create_with(&hierarchy, &plan.path, resources, &options).map(|created| created.cgroup).map_err(other)
 }
 
 fn has_own_pids(spec: &Spec) -> bool {

@@ -29,7 +29,7 @@ macro_rules! flags {
             Flag::text("cpuset-cpus", "CPUs it may run on (0-3, 0,1)"),
             Flag::text("cpuset-mems", "Memory nodes it may use (0-3, 0,1)"),
             Flag::list("device", "A device of the host"),
-            Flag::list("device-cgroup-rule", "A rule of the cgroup's device list"),
+            Flag::list("device-cgroup-rule", "A rule of the cgroup's device list").checked(device::check_rule),
             Flag::list("device-read-bps", "Limit of bytes read from a device in a second").checked(|v| device::parse_bps(v).map(drop)),
             Flag::list("device-read-iops", "Limit of reads from a device in a second").checked(|v| device::parse_iops(v).map(drop)),
             Flag::list("device-write-bps", "Limit of bytes written to a device in a second").checked(|v| device::parse_bps(v).map(drop)),
@@ -146,6 +146,16 @@ fn check_duration(text: &str) -> Result<(), String> {
     duration::parse(text).map(drop)
 }
 
+/// Only parameters that belong to a container's own namespaces.
 fn check_sysctl(text: &str) -> Result<(), String> {
-    text.split_once('=').map(drop).ok_or_else(|| format!("sysctl '{text}' is not allowed"))
+    const OF_IPC: [&str; 8] = ["msgmax", "msgmnb", "msgmni", "sem", "shmall", "shmmax", "shmmni", "shm_rmid_forced"];
+    let own = |name: &str| {
+        name.starts_with("net.")
+            || name.starts_with("fs.mqueue.")
+            || name.strip_prefix("kernel.").is_some_and(|rest| OF_IPC.contains(&rest))
+    };
+    match text.split_once('=') {
+        Some((name, _)) if own(name) => Ok(()),
+        _ => Err(format!("sysctl '{text}' is not allowed")),
+    }
 }

@@ -118,9 +118,15 @@ fn isolation(parsed: &Parsed, host: &mut HostConfig) -> Result<(), String> {
         host.masked_paths = Some(Vec::new());
         host.readonly_paths = Some(Vec::new());
     }
-    host.devices = each(parsed, "device", device::parse)?;
+    let (qualified, paths): (Vec<&str>, Vec<&str>) = parsed.all("device").partition(|text| device::is_qualified(text));
+    let paths: Vec<_> = paths.into_iter().map(device::parse).collect::<Result<_, _>>()?;
+    host.devices = Some(paths).filter(|paths| !paths.is_empty());
     host.device_cgroup_rules = list(parsed, "device-cgroup-rule");
-    host.device_requests = each(parsed, "gpus", device::parse_gpus)?;
+    let mut requests: Vec<_> = parsed.all("gpus").map(device::parse_gpus).collect::<Result<_, _>>()?;
+    if !qualified.is_empty() {
+        requests.push(device::qualified(qualified.into_iter().map(str::to_owned).collect()));
+    }
+    host.device_requests = Some(requests).filter(|requests| !requests.is_empty());
     Ok(())
 }
 

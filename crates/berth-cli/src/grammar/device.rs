@@ -26,6 +26,35 @@ pub(crate) fn parse(text: &str) -> Result<DeviceMapping, String> {
     })
 }
 
+/// `vendor.com/class=name`: a device that a specification on the daemon's host describes (CDI), rather than a path.
+pub(crate) fn is_qualified(text: &str) -> bool {
+    let word = |text: &str| {
+        text.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && text.ends_with(|c: char| c.is_ascii_alphanumeric())
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-.:".contains(c))
+    };
+    text.split_once('=').is_some_and(|(kind, name)| {
+        word(name) && kind.split_once('/').is_some_and(|(vendor, class)| word(vendor) && word(class))
+    })
+}
+
+/// What `--device` gives of the qualified names, all in one request.
+pub(crate) fn qualified(names: Vec<String>) -> DeviceRequest {
+    DeviceRequest { driver: "cdi".to_owned(), device_ids: Some(names), ..DeviceRequest::default() }
+}
+
+/// A rule of the device cgroup, as the kernel spells it.
+pub(crate) fn check_rule(text: &str) -> Result<(), String> {
+    let mut words = text.split(' ');
+    let (kind, numbers, access) = (words.next(), words.next(), words.next());
+    let number = |text: &str| text == "*" || (!text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()));
+    let good = matches!(kind, Some("a" | "b" | "c"))
+        && numbers.and_then(|n| n.split_once(':')).is_some_and(|(major, minor)| number(major) && number(minor))
+        && access.is_some_and(|a| (1..=3).contains(&a.len()) && a.bytes().all(|b| b"rwm".contains(&b)))
+        && words.next().is_none();
+    if good { Ok(()) } else { Err(format!("invalid device cgroup format '{text}'")) }
+}
+
 fn split(text: &str) -> Result<(&str, &str), String> {
     let (path, value) =
         text.split_once(':').filter(|(p, _)| !p.is_empty()).ok_or_else(|| format!("bad format: {text}"))?;

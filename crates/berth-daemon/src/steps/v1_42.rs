@@ -26,7 +26,5 @@ pub(super) fn answer(object: Object, map: &mut Map<String, Value>) {
 pub(super) fn create_request(request: &mut CreateRequest) {
     if let Some(host) = &mut request.host_config {
         host.console_size = [0, 0];
-        host.kernel_memory = 0;
-        host.kernel_memory_tcp = 0;
     }
 }

@@ -6,18 +6,15 @@ use berth_api::host_config::{HostConfig, Ulimit};
 use berth_api::network::NetworkingConfig;
 use berth_api::{ContainerConfig, CreateRequest};
 use berth_engine::spec::{
-    ContainerSpec, DeviceSpec, IsolationSpec, LogDriver, LogSpec, NetworkMode, NetworkSpec, ProcessSpec, ResourceSpec,
-    StdioSpec, UlimitSpec,
+    ContainerSpec, IpcMode, LogDriver, LogSpec, NetworkMode, NetworkSpec, ProcessSpec, StdioSpec,
 };
 
-use super::{check, health, mounts, refused, security};
+use super::{check, health, limits, mounts, refused};
 use crate::http::error::ApiError;
 
 /// What the daemon adds to requests that say nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Defaults {
-    /// CPUs of this host.
-    pub(crate) cpus: usize,
     /// `--default-ulimit`.
     pub(crate) ulimits: Vec<Ulimit>,
     /// `--log-driver`.
@@ -28,6 +25,10 @@ pub(crate) struct Defaults {
     pub(crate) init: bool,
     /// `--default-shm-size`.
     pub(crate) shm_size: i64,
+    /// `--default-ipc-mode`.
+    pub(crate) ipc: IpcMode,
+    /// `--no-new-privileges`.
+    pub(crate) no_new_privileges: bool,
 }
 
 /// A create request with what surrounds it.
@@ -46,18 +47,17 @@ impl TryFrom<Asked<'_>> for ContainerSpec {
         let host = request.host_config.as_deref().cloned().unwrap_or_default();
         let restart = check::restart_policy(&host.restart_policy, host.auto_remove)?;
         check::isolation(&host.isolation)?;
+        let joined = limits::network_of(&host)?;
         refused::check(&request)?;
         check::config(&request.config)?;
-        check::memory(&host)?;
-        check::cpu(&host, defaults.cpus)?;
         let mac = mac_address(&request.config, request.networking_config.as_ref())?;
         let config = request.config;
         Ok(Self {
             platform: (!platform.is_empty()).then(|| platform.to_owned()),
-            isolation: isolation(&host)?,
-            resources: resources(&host, defaults)?,
+            isolation: limits::isolation(&host, defaults)?,
+            resources: limits::resources(&host, defaults)?,
             mounts: mounts::all(&host)?,
-            network: network(&config, &host, mac)?,
+            network: network(&config, &host, mac, joined)?,
             log: log(&host, defaults)?,
             auto_remove: host.auto_remove,
             restart,
@@ -73,13 +73,7 @@ impl TryFrom<Asked<'_>> for ContainerSpec {
             image: config.image.clone(),
             process: process(config),
         })
-        .map(|spec| with_init(spec, host.init.unwrap_or(defaults.init)))
     }
-}
-
-fn with_init(mut spec: ContainerSpec, init: bool) -> ContainerSpec {
-    spec.isolation.init = init;
-    spec
 }
 
 fn process(config: ContainerConfig) -> ProcessSpec {
@@ -108,68 +102,17 @@ fn console_size(host: &HostConfig) -> (u16, u16) {
     (rows, columns)
 }
 
-fn isolation(host: &HostConfig) -> Result<IsolationSpec, ApiError> {
-    let mut isolation = IsolationSpec {
-        privileged: host.privileged,
-        cap_add: host.cap_add.clone().unwrap_or_default(),
-        cap_drop: host.cap_drop.clone().unwrap_or_default(),
-        readonly_rootfs: host.readonly_rootfs,
-        masked_paths: host.masked_paths.clone(),
-        readonly_paths: host.readonly_paths.clone(),
-        group_add: host.group_add.clone().unwrap_or_default(),
-        sysctls: host.sysctls.clone(),
-        ..IsolationSpec::default()
-    };
-    security::check_capabilities("CapAdd", &isolation.cap_add)?;
-    security::check_capabilities("CapDrop", &isolation.cap_drop)?;
-    security::apply(host.security_opt.as_deref().unwrap_or_default(), &mut isolation)?;
-    Ok(isolation)
-}
-
-fn resources(host: &HostConfig, defaults: &Defaults) -> Result<ResourceSpec, ApiError> {
-    let ulimits = merged_ulimits(host.ulimits.as_deref().unwrap_or_default(), &defaults.ulimits);
-    check::ulimits(&ulimits)?;
-    Ok(ResourceSpec {
-        memory: host.memory,
-        memory_swap: host.memory_swap,
-        memory_reservation: host.memory_reservation,
-        memory_swappiness: host.memory_swappiness.filter(|swappiness| *swappiness >= 0),
-        oom_kill_disable: host.oom_kill_disable,
-        oom_score_adj: host.oom_score_adj,
-        cpu_shares: host.cpu_shares,
-        nano_cpus: host.nano_cpus,
-        cpu_period: host.cpu_period,
-        cpu_quota: host.cpu_quota,
-        cpuset_cpus: host.cpuset_cpus.clone(),
-        cpuset_mems: host.cpuset_mems.clone(),
-        pids_limit: host.pids_limit,
-        ulimits: ulimits.into_iter().map(|Ulimit { name, hard, soft }| UlimitSpec { name, soft, hard }).collect(),
-        shm_size: if host.shm_size == 0 { defaults.shm_size } else { host.shm_size },
-        devices: host.devices.iter().flatten().map(device).collect(),
-        cgroup_parent: host.cgroup_parent.clone(),
-    })
-}
-
-/// The request's, and the daemon's for names that the request leaves alone.
-fn merged_ulimits(asked: &[Ulimit], defaults: &[Ulimit]) -> Vec<Ulimit> {
-    let absent = |limit: &&Ulimit| !asked.iter().any(|asked| asked.name == limit.name);
-    asked.iter().chain(defaults.iter().filter(absent)).cloned().collect()
-}
-
-fn device(device: &berth_api::host_config::DeviceMapping) -> DeviceSpec {
-    let or = |text: &str, otherwise: &str| if text.is_empty() { otherwise.to_owned() } else { text.to_owned() };
-    DeviceSpec {
-        host: device.path_on_host.clone(),
-        container: or(&device.path_in_container, &device.path_on_host),
-        permissions: or(&device.cgroup_permissions, "rwm"),
-    }
-}
-
-fn network(config: &ContainerConfig, host: &HostConfig, mac: Option<String>) -> Result<NetworkSpec, ApiError> {
-    let mode = match host.network_mode.as_str() {
+fn network(
+    config: &ContainerConfig,
+    host: &HostConfig,
+    mac: Option<String>,
+    joined: Option<NetworkMode>,
+) -> Result<NetworkSpec, ApiError> {
+    let mode = match (host.network_mode.as_str(), joined) {
         _ if config.network_disabled => NetworkMode::None,
-        "host" => NetworkMode::Host,
-        "none" => NetworkMode::None,
+        (_, Some(joined)) => joined,
+        ("host", _) => NetworkMode::Host,
+        ("none", _) => NetworkMode::None,
         _ => NetworkMode::Bridge,
     };
     let list = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();

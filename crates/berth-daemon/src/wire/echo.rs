@@ -1,25 +1,22 @@
 //! A specification shown as what was asked for: `Config` and `HostConfig` of inspect.
 
+mod limits;
+
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use berth_api::host_config::{
-    BindOptions, DeviceMapping, HostConfig, LogConfig, Mount, RestartPolicy, TmpfsOptions, Ulimit,
-};
+use berth_api::host_config::{BindOptions, HostConfig, LogConfig, Mount, RestartPolicy, TmpfsOptions};
 use berth_api::{ContainerConfig, Empty};
 use berth_engine::ContainerView;
-use berth_engine::spec::{
-    self, ContainerSpec, IsolationSpec, LogDriver, MountKind, MountSpec, NetworkMode, ResourceSpec, SeccompSpec,
-};
-
-/// `/dev/shm` where nobody says otherwise.
-const SHM_SIZE: i64 = 64 << 20;
+use berth_engine::spec::{self, ContainerSpec, LogDriver, MountKind, MountSpec, NetworkMode};
 
 /// Docker's name of a network mode.
-pub(crate) const fn network_name(mode: NetworkMode) -> &'static str {
+pub(crate) fn network_name(mode: &NetworkMode) -> Cow<'static, str> {
     match mode {
-        NetworkMode::Bridge => "bridge",
-        NetworkMode::Host => "host",
-        NetworkMode::None => "none",
+        NetworkMode::Bridge => "bridge".into(),
+        NetworkMode::Host => "host".into(),
+        NetworkMode::None => "none".into(),
+        NetworkMode::Container(other) => format!("container:{other}").into(),
     }
 }
 
@@ -57,38 +54,26 @@ pub(crate) fn config(view: &ContainerView) -> ContainerConfig {
 /// `HostConfig`. `cgroup_namespace` is what containers get on this host.
 pub(crate) fn host_config(spec: &ContainerSpec, cgroup_namespace: &str) -> HostConfig {
     let list = |list: &Vec<String>| (!list.is_empty()).then(|| list.clone());
-    let (network, isolation) = (&spec.network, &spec.isolation);
+    let network = &spec.network;
     let (rows, columns) = spec.console_size;
-    let (masked_paths, readonly_paths) = hidden_paths(isolation);
+    let rest = limits::isolation(&spec.isolation, cgroup_namespace, limits::limits(&spec.resources));
     HostConfig {
         binds: binds(&spec.mounts),
         mounts: spec.mounts.iter().filter(|mount| mount.bind_text.is_none()).map(mount).collect(),
         tmpfs: tmpfs(&spec.mounts),
         log_config: log_config(spec),
-        network_mode: network_name(network.mode).to_owned(),
+        network_mode: network_name(&network.mode).into_owned(),
         port_bindings: Some(BTreeMap::new()),
         restart_policy: restart_policy(spec.restart),
         auto_remove: spec.auto_remove,
         console_size: [rows.into(), columns.into()],
         annotations: spec.annotations.clone(),
-        cap_add: list(&isolation.cap_add),
-        cap_drop: list(&isolation.cap_drop),
-        cgroupns_mode: cgroup_namespace.to_owned(),
         dns: list(&network.dns),
         dns_options: list(&network.dns_options),
         dns_search: list(&network.dns_search),
         extra_hosts: list(&network.extra_hosts),
-        group_add: list(&isolation.group_add),
-        ipc_mode: "private".to_owned(),
-        privileged: isolation.privileged,
-        readonly_rootfs: isolation.readonly_rootfs,
-        security_opt: security_options(isolation),
-        sysctls: isolation.sysctls.clone(),
         runtime: "berth".to_owned(),
-        init: isolation.init.then_some(true),
-        masked_paths,
-        readonly_paths,
-        ..limits(&spec.resources)
+        ..rest
     }
 }
 
@@ -100,47 +85,6 @@ fn restart_policy(policy: spec::RestartPolicy) -> RestartPolicy {
         spec::RestartPolicy::OnFailure { retries } => ("on-failure", retries),
     };
     RestartPolicy { name: name.to_owned(), maximum_retry_count: retries.into() }
-}
-
-fn limits(resources: &ResourceSpec) -> HostConfig {
-    let memory_swap = match (resources.memory, resources.memory_swap) {
-        (memory, 0) if memory > 0 => memory.saturating_mul(2),
-        (_, swap) => swap,
-    };
-    HostConfig {
-        oom_score_adj: resources.oom_score_adj,
-        shm_size: if resources.shm_size == 0 { SHM_SIZE } else { resources.shm_size },
-        cpu_shares: resources.cpu_shares,
-        memory: resources.memory,
-        nano_cpus: resources.nano_cpus,
-        cgroup_parent: resources.cgroup_parent.clone(),
-        cpu_period: resources.cpu_period,
-        cpu_quota: resources.cpu_quota,
-        cpuset_cpus: resources.cpuset_cpus.clone(),
-        cpuset_mems: resources.cpuset_mems.clone(),
-        devices: (!resources.devices.is_empty()).then(|| resources.devices.iter().map(device).collect()),
-        memory_reservation: resources.memory_reservation,
-        memory_swap,
-        memory_swappiness: resources.memory_swappiness,
-        oom_kill_disable: Some(resources.oom_kill_disable.unwrap_or(false)),
-        pids_limit: resources.pids_limit,
-        ulimits: Some(
-            resources
-                .ulimits
-                .iter()
-                .map(|limit| Ulimit { name: limit.name.clone(), hard: limit.hard, soft: limit.soft })
-                .collect(),
-        ),
-        ..HostConfig::default()
-    }
-}
-
-fn device(device: &berth_engine::spec::DeviceSpec) -> DeviceMapping {
-    DeviceMapping {
-        path_on_host: device.host.clone(),
-        path_in_container: device.container.clone(),
-        cgroup_permissions: device.permissions.clone(),
-    }
 }
 
 fn log_config(spec: &ContainerSpec) -> LogConfig {
@@ -196,43 +140,4 @@ fn mount(mount: &MountSpec) -> Mount {
             }
         }
     }
-}
-
-fn security_options(isolation: &IsolationSpec) -> Option<Vec<String>> {
-    let mut options: Vec<String> = isolation.labels.iter().map(|label| format!("label={label}")).collect();
-    if isolation.no_new_privileges {
-        options.push("no-new-privileges".to_owned());
-    }
-    options.extend(isolation.apparmor.iter().map(|profile| format!("apparmor={profile}")));
-    match &isolation.seccomp {
-        SeccompSpec::Default => {}
-        SeccompSpec::Unconfined => options.push("seccomp=unconfined".to_owned()),
-        SeccompSpec::Profile(profile) => options.push(format!("seccomp={profile}")),
-    }
-    (!options.is_empty()).then_some(options)
-}
-
-/// The lists in force; a privileged container has none.
-fn hidden_paths(isolation: &IsolationSpec) -> (Option<Vec<String>>, Option<Vec<String>>) {
-    const MASKED: [&str; 12] = [
-        "/proc/acpi",
-        "/proc/asound",
-        "/proc/interrupts",
-        "/proc/kcore",
-        "/proc/keys",
-        "/proc/latency_stats",
-        "/proc/sched_debug",
-        "/proc/scsi",
-        "/proc/timer_list",
-        "/proc/timer_stats",
-        "/sys/devices/virtual/powercap",
-        "/sys/firmware",
-    ];
-    const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
-    let given = |asked: &Option<Vec<String>>, default: &[&str]| match asked {
-        Some(paths) => Some(paths.clone()),
-        None if isolation.privileged => None,
-        None => Some(default.iter().map(|path| (*path).to_owned()).collect()),
-    };
-    (given(&isolation.masked_paths, &MASKED), given(&isolation.readonly_paths, &READ_ONLY))
 }

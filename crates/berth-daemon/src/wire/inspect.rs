@@ -100,10 +100,13 @@ fn mount(mount: &MountSpec) -> Option<MountPoint> {
     }
 }
 
-/// A container's networks by name: exactly one so far.
+/// A container's networks by name: one so far, and none in another container's network.
 pub(crate) fn networks(view: &ContainerView) -> BTreeMap<String, EndpointSettings> {
-    let name = echo::network_name(view.spec.network.mode);
-    BTreeMap::from([(name.to_owned(), endpoint(view, name))])
+    if matches!(view.spec.network.mode, NetworkMode::Container(_)) {
+        return BTreeMap::new();
+    }
+    let name = echo::network_name(&view.spec.network.mode);
+    BTreeMap::from([(name.clone().into_owned(), endpoint(view, &name))])
 }
 
 fn endpoint(view: &ContainerView, name: &str) -> EndpointSettings {

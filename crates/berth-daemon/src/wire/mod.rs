@@ -9,6 +9,7 @@ pub(crate) mod health;
 pub(crate) mod image;
 pub(crate) mod info;
 pub(crate) mod inspect;
+pub(crate) mod limits;
 pub(crate) mod mounts;
 pub(crate) mod network;
 pub(crate) mod refused;

@@ -41,7 +41,7 @@ pub(crate) fn all(
         created.clone_into(&mut network.created);
         let inside = containers
             .iter()
-            .filter(|view| view.state.is_alive() && echo::network_name(view.spec.network.mode) == network.name);
+            .filter(|view| view.state.is_alive() && echo::network_name(&view.spec.network.mode) == network.name);
         network.containers = Some(inside.map(|view| (view.id.to_string(), resource(view, &network.name))).collect());
     }
     networks

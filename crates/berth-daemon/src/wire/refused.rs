@@ -37,6 +37,10 @@ fn some<T>(list: Option<&Vec<T>>) -> bool {
     list.is_some_and(|list| !list.is_empty())
 }
 
+fn is_container(network: &str) -> bool {
+    network.starts_with("container:")
+}
+
 /// Every option of create that is refused.
 pub(crate) const REFUSED: &[Refused] = refused! {
     "Volumes", "-v PATH", "have volumes", Config(|c| c.volumes.as_ref().is_some_and(|volumes| !volumes.is_empty()));
@@ -45,9 +49,9 @@ pub(crate) const REFUSED: &[Refused] = refused! {
     "HostConfig.PortBindings", "-p", "publish ports", Host(|h| h.port_bindings.as_ref().is_some_and(|p| !p.is_empty()));
     "HostConfig.PublishAllPorts", "-P", "publish ports", Host(|h| h.publish_all_ports);
     "HostConfig.NetworkMode: NAME", "--network NAME", "have networks besides bridge, host and none",
-        Host(|h| !matches!(h.network_mode.as_str(), "" | "default" | "bridge" | "host" | "none"));
+        Host(|h| !matches!(h.network_mode.as_str(), "" | "default" | "bridge" | "host" | "none") && !is_container(&h.network_mode));
     "NetworkingConfig.EndpointsConfig: NAME", "--network NAME", "have networks besides bridge, host and none",
-        Endpoint(|name, _| !matches!(name, "default" | "bridge" | "host" | "none"));
+        Endpoint(|name, _| !matches!(name, "default" | "bridge" | "host" | "none") && !is_container(name));
     "EndpointsConfig.IPAMConfig", "--ip", "give a container an address of one's choice",
         Endpoint(|_, e| e.ipam_config.as_ref().is_some_and(|ipam| *ipam != Default::default()));
     "EndpointsConfig.Links", "--link", "link containers", Endpoint(|_, e| some(e.links.as_ref()));
@@ -57,29 +61,12 @@ pub(crate) const REFUSED: &[Refused] = refused! {
     "HostConfig.Links", "--link", "link containers", Host(|h| some(h.links.as_ref()));
     "HostConfig.VolumesFrom", "--volumes-from", "have volumes", Host(|h| some(h.volumes_from.as_ref()));
     "HostConfig.VolumeDriver", "--volume-driver", "have volumes", Host(|h| !matches!(h.volume_driver.as_str(), "" | "local"));
-    "HostConfig.PidMode", "--pid", "share pid namespaces", Host(|h| !h.pid_mode.is_empty());
-    "HostConfig.IpcMode: host, none, container:", "--ipc", "share ipc namespaces",
-        Host(|h| !matches!(h.ipc_mode.as_str(), "" | "private" | "shareable"));
-    "HostConfig.UTSMode", "--uts", "share uts namespaces", Host(|h| !h.uts_mode.is_empty());
-    "HostConfig.UsernsMode", "--userns", "choose user namespaces", Host(|h| !matches!(h.userns_mode.as_str(), "" | "host"));
-    "HostConfig.CgroupnsMode", "--cgroupns", "choose cgroup namespaces", Host(|h| !h.cgroupns_mode.is_empty());
     "HostConfig.Cgroup", "", "join the cgroup of another container", Host(|h| !h.cgroup.is_empty());
-    "HostConfig.BlkioWeight", "--blkio-weight", "limit block devices", Host(|h| h.blkio_weight != 0);
-    "HostConfig.BlkioWeightDevice", "--blkio-weight-device", "limit block devices", Host(|h| some(h.blkio_weight_device.as_ref()));
-    "HostConfig.BlkioDeviceReadBps", "--device-read-bps", "limit block devices", Host(|h| some(h.blkio_device_read_bps.as_ref()));
-    "HostConfig.BlkioDeviceWriteBps", "--device-write-bps", "limit block devices", Host(|h| some(h.blkio_device_write_bps.as_ref()));
-    "HostConfig.BlkioDeviceReadIOps", "--device-read-iops", "limit block devices", Host(|h| some(h.blkio_device_read_iops.as_ref()));
-    "HostConfig.BlkioDeviceWriteIOps", "--device-write-iops", "limit block devices", Host(|h| some(h.blkio_device_write_iops.as_ref()));
-    "HostConfig.CpuRealtimePeriod", "--cpu-rt-period", "limit real-time scheduling", Host(|h| h.cpu_realtime_period != 0);
-    "HostConfig.CpuRealtimeRuntime", "--cpu-rt-runtime", "limit real-time scheduling", Host(|h| h.cpu_realtime_runtime != 0);
-    "HostConfig.DeviceCgroupRules", "--device-cgroup-rule", "take device rules", Host(|h| some(h.device_cgroup_rules.as_ref()));
-    "HostConfig.DeviceRequests", "--gpus", "give GPUs to containers", Host(|h| some(h.device_requests.as_ref()));
     "HostConfig.StorageOpt", "--storage-opt", "take storage options", Host(|h| !h.storage_opt.is_empty());
     "HostConfig.Runtime", "--runtime", "use other runtimes",
         Host(|h| !matches!(h.runtime.as_str(), "" | "berth" | "runc" | "io.containerd.runc.v2"));
-    "HostConfig.KernelMemoryTCP", "", "limit kernel memory", Host(|h| h.kernel_memory_tcp != 0);
-    "HostConfig.CpuCount, CpuPercent, IOMaximumIOps, IOMaximumBandwidth", "--cpu-count", "take limits that only Windows has",
-        Host(|h| h.cpu_count != 0 || h.cpu_percent != 0 || h.io_maximum_iops != 0 || h.io_maximum_bandwidth != 0);
+    "HostConfig.CpuCount, CpuPercent", "--cpu-count", "take limits that only Windows has",
+        Host(|h| h.cpu_count != 0 || h.cpu_percent != 0);
     "HostConfig.LogConfig.Type", "--log-driver", "have log drivers besides json-file and none",
         Host(|h| !matches!(h.log_config.kind.as_str(), "" | "json-file" | "none"));
     "HostConfig.Mounts: volume", "--mount type=volume", "have volumes", Host(|h| h.mounts.iter().any(|m| m.kind == "volume"));

@@ -68,6 +68,10 @@ pub(crate) fn apply(options: &[String], isolation: &mut IsolationSpec) -> Result
             isolation.no_new_privileges = true;
             continue;
         }
+        if option == "writable-cgroups" {
+            isolation.writable_cgroups = true;
+            continue;
+        }
         // A colon was the separator once, and old clients still send it.
         let (name, value) = match option.split_once('=').or_else(|| option.split_once(':')) {
             Some((name, value)) => (name, value),
@@ -83,11 +87,7 @@ pub(crate) fn apply(options: &[String], isolation: &mut IsolationSpec) -> Result
                 isolation.masked_paths = Some(Vec::new());
                 isolation.readonly_paths = Some(Vec::new());
             }
-            "writable-cgroups" => {
-                if flag(value, option)? {
-                    return Err(ApiError::not_yet("make cgroups writable", "--security-opt writable-cgroups"));
-                }
-            }
+            "writable-cgroups" => isolation.writable_cgroups = flag(value, option)?,
             _ => return Err(ApiError::invalid(format!("invalid --security-opt 2: \"{option}\""))),
         }
     }
@@ -97,7 +97,8 @@ pub(crate) fn apply(options: &[String], isolation: &mut IsolationSpec) -> Result
 fn seccomp(value: &str) -> SeccompSpec {
     match value {
         "unconfined" => SeccompSpec::Unconfined,
-        "builtin" | "default" => SeccompSpec::Default,
+        "builtin" => SeccompSpec::Builtin,
+        "" | "default" => SeccompSpec::Default,
         profile => SeccompSpec::Profile(profile.to_owned()),
     }
 }

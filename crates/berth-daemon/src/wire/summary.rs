@@ -81,7 +81,7 @@ impl Wanted {
     /// A container passes every filter.
     pub(crate) fn allows(&self, view: &ContainerView) -> bool {
         let f = &self.filters;
-        let network = echo::network_name(view.spec.network.mode);
+        let network = echo::network_name(&view.spec.network.mode);
         f.allows("id", |id| view.id.as_str().starts_with(id))
             && (self.names.is_empty() || self.names.iter().any(|name| matches_name(name, &view.name)))
             && f.allows_labels("label", &view.effective.labels)
@@ -90,7 +90,7 @@ impl Wanted {
             && (!f.contains("ancestor") || self.ancestors.contains(&view.image_id.to_string()))
             && self.before.is_none_or(|before| view.created < before)
             && self.since.is_none_or(|since| view.created > since)
-            && f.allows("network", |name| name == network || super::network::id(network).starts_with(name))
+            && f.allows("network", |name| *name == *network || super::network::id(&network).starts_with(name))
             && f.allows("volume", |place| mounts_at(view, place))
             && f.allows("expose", |port| exposes(view, port))
             && f.allows("health", |health| health == super::health::word(view.health.as_deref()))
@@ -120,7 +120,7 @@ fn exposes(view: &ContainerView, port: &str) -> bool {
 
 /// One line. `image` is the name to show: what the user wrote, or the id where that name has moved on.
 pub(crate) fn container(view: &ContainerView, image: String, now: Timestamp) -> ContainerSummary {
-    let name = echo::network_name(view.spec.network.mode).to_owned();
+    let name = echo::network_name(&view.spec.network.mode).into_owned();
     ContainerSummary {
         id: view.id.to_string(),
         names: vec![format!("/{}", view.name)],

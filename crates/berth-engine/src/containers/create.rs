@@ -11,11 +11,12 @@ use super::{Containers, Created};
 use crate::ground::Ground;
 use crate::id::{ContainerId, parse_name};
 use crate::images::ContainerImage;
-use crate::plan::{capabilities, effective, mounts, resources, signals};
+use crate::plan::{capabilities, cgroup, effective, mounts, namespaces, resources, signals};
 use crate::record::{ContainerRecord, Phase};
 use crate::restart::History;
-use crate::spec::{ContainerSpec, LogDriver, MountKind};
+use crate::spec::{CgroupnsMode, ContainerSpec, IpcMode, LogDriver, MountKind, NetworkMode, PidMode};
 use crate::task::{Seed, Task};
+use crate::view::Effective;
 use crate::{Error, Result, etc, logs, names};
 
 impl Containers {
@@ -86,10 +87,11 @@ impl Drop for Reservation {
 }
 
 fn prepare(ground: &Arc<Ground>, name: Option<String>, mut spec: ContainerSpec) -> Result<Prepared> {
-    let image = ground.images.resolve(&spec.image, spec.platform.as_deref())?;
     let mut warnings = complete(ground, &mut spec)?;
+    let image = ground.images.resolve(&spec.image, spec.platform.as_deref())?;
     let id = ContainerId::random();
-    let effective = effective::merge(&id, &spec, &image.config, &ground.host)?;
+    let mut effective = effective::merge(&id, &spec, &image.config, &ground.host)?;
+    share_names(ground, &mut spec, &mut effective);
     if !effective.stop_signal.is_empty() {
         signals::parse(&effective.stop_signal)?;
     }
@@ -120,15 +122,21 @@ fn prepare(ground: &Arc<Ground>, name: Option<String>, mut spec: ContainerSpec) 
 
 /// Checks what was asked for, and fills in what the engine's configuration and the host say.
 fn complete(ground: &Ground, spec: &mut ContainerSpec) -> Result<Vec<String>> {
-    let warnings = resources::validate(&spec.resources, &ground.host)?;
-    resources::complete(&mut spec.resources);
+    let mut warnings = resources::validate(&spec.resources, &ground.host)?;
+    resources::complete(&mut spec.resources, &ground.host);
+    cgroup::validate(&spec.resources, ground.policy.systemd_cgroups)?;
+    namespaces::validate(spec)?;
+    if spec.isolation.cgroupns == Some(CgroupnsMode::Private) && !ground.host.cgroup_namespaces {
+        warnings.push("Your kernel does not support cgroup namespaces.  Cgroup namespace setting discarded.".into());
+    }
+    spec.isolation.cgroupns = Some(namespaces::cgroup(&spec.isolation, &ground.host, &ground.policy));
+    name_others(ground, spec);
     if spec.log.driver == LogDriver::JsonFile {
         for (key, value) in &ground.log_options {
             spec.log.options.entry(key.clone()).or_insert_with(|| value.clone());
         }
         logs::limits(&spec.log.options)?;
     }
-    spec.isolation.init |= ground.init;
     capabilities::effective(&spec.isolation, &ground.host)?;
     mounts::validate(&spec.mounts)?;
     for mount in &spec.mounts {
@@ -141,6 +149,36 @@ fn complete(ground: &Ground, spec: &mut ContainerSpec) -> Result<Vec<String>> {
     // Any address will do for the check: the bridge's is known only once it is used.
     etc::extra_hosts(spec, Some(std::net::Ipv4Addr::LOCALHOST.into()))?;
     Ok(warnings)
+}
+
+/// Other containers are kept by their ids, which outlast a change of name. One that is not there yet is looked for at start.
+fn name_others(ground: &Ground, spec: &mut ContainerSpec) {
+    let index = ground.index();
+    let settle = |key: &mut String| {
+        if let Ok(other) = index.resolve(key) {
+            *key = other.id.to_string();
+        }
+    };
+    if let NetworkMode::Container(key) = &mut spec.network.mode {
+        settle(key);
+    }
+    if let PidMode::Container(key) = &mut spec.isolation.pid {
+        settle(key);
+    }
+    if let IpcMode::Container(key) = &mut spec.isolation.ipc {
+        settle(key);
+    }
+}
+
+/// A container in another's network goes by the other's name.
+fn share_names(ground: &Ground, spec: &mut ContainerSpec, effective: &mut Effective) {
+    if let NetworkMode::Container(key) = &spec.network.mode
+        && let Ok(other) = ground.index().resolve(key)
+    {
+        let view = other.view();
+        effective.hostname.clone_from(&view.effective.hostname);
+        spec.domainname.clone_from(&view.spec.domainname);
+    }
 }
 
 fn reserve(ground: &Ground, name: Option<String>, id: &ContainerId) -> Result<String> {

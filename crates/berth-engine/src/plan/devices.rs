@@ -36,7 +36,7 @@ impl HostDevice {
 }
 
 /// The nodes to make besides those every container has.
-pub(super) fn nodes(spec: &ContainerSpec, devices: &[HostDevice]) -> Result<Vec<LinuxDevice>> {
+pub(super) fn nodes(devices: &[HostDevice]) -> Result<Vec<LinuxDevice>> {
     let one = |device: &HostDevice| {
         LinuxDeviceBuilder::default()
             .path(&device.path)
@@ -49,7 +49,6 @@ pub(super) fn nodes(spec: &ContainerSpec, devices: &[HostDevice]) -> Result<Vec<
             .build()
             .map_err(unbuildable)
     };
-    let _ = spec;
     devices.iter().map(one).collect()
 }
 
@@ -78,6 +77,14 @@ pub(super) fn rules(spec: &ContainerSpec, devices: &[HostDevice]) -> Result<Vec<
     }
     for device in devices {
         rules.push(rule(true, device.kind(), Some(device.major), Some(device.minor), &device.permissions)?);
+    }
+    for asked in &spec.resources.device_rules {
+        let kind = match asked.kind {
+            'b' => LinuxDeviceType::B,
+            'c' => LinuxDeviceType::C,
+            _ => LinuxDeviceType::A,
+        };
+        rules.push(rule(true, kind, asked.major.map(i64::from), asked.minor.map(i64::from), &asked.access)?);
     }
     Ok(rules)
 }

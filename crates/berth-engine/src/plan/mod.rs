@@ -6,9 +6,11 @@
 //! The defaults are Docker's.
 
 pub mod capabilities;
+pub mod cgroup;
 pub mod devices;
 pub mod effective;
 pub mod mounts;
+pub mod namespaces;
 pub mod process;
 pub mod resources;
 pub mod signals;
@@ -17,13 +19,12 @@ pub mod user;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use oci_spec::runtime::{
-    LinuxBuilder, LinuxNamespace, LinuxNamespaceBuilder, LinuxNamespaceType, RootBuilder, Spec, SpecBuilder,
-};
+use oci_spec::runtime::{LinuxBuilder, RootBuilder, Spec, SpecBuilder};
 
 use crate::host::HostFacts;
 use crate::id::ContainerId;
-use crate::spec::{ContainerSpec, NetworkMode, SeccompSpec};
+use crate::policy::{DefaultSeccomp, Policy};
+use crate::spec::{ContainerSpec, SeccompSpec};
 use crate::view::{Effective, Paths};
 use crate::{Error, Result};
 
@@ -44,8 +45,14 @@ pub struct Inputs<'a> {
     pub users: &'a user::UserFiles,
     /// The devices asked for, as the host has them (all of the host's where privileged).
     pub devices: &'a [devices::HostDevice],
+    /// The block devices whose use is limited.
+    pub block: &'a resources::BlockLimits,
+    /// What of other containers it shares.
+    pub joined: &'a namespaces::Joined,
     /// Parent of the container's cgroup.
     pub cgroup_parent: &'a str,
+    /// What the daemon decides.
+    pub policy: &'a Policy,
     /// The program that `--init` puts into the container.
     pub init_program: &'a Path,
 }
@@ -81,13 +88,13 @@ pub enum Seccomp {
 /// # Errors
 /// What was asked for cannot be: Docker's sentence.
 pub fn plan(inputs: Inputs<'_>) -> Result<Plan> {
-    let Inputs { id, spec, host, .. } = inputs;
-    let capabilities = capabilities::effective(&spec.isolation, host)?;
-    let cgroup = cgroup_path(&spec.resources.cgroup_parent, inputs.cgroup_parent, id);
+    let Inputs { id, spec, .. } = inputs;
+    let capabilities = capabilities::effective(&spec.isolation, inputs.host)?;
+    let cgroup = cgroup::path(&spec.resources.cgroup_parent, inputs.cgroup_parent, id, inputs.policy.systemd_cgroups);
     let linux = LinuxBuilder::default()
-        .namespaces(namespaces(spec, host)?)
+        .namespaces(namespaces::of(inputs)?)
         .resources(resources::limits(inputs)?)
-        .devices(devices::nodes(spec, inputs.devices)?)
+        .devices(devices::nodes(inputs.devices)?)
         .cgroups_path(PathBuf::from(&cgroup))
         .masked_paths(masked_paths(spec))
         .readonly_paths(readonly_paths(spec))
@@ -105,42 +112,24 @@ pub fn plan(inputs: Inputs<'_>) -> Result<Plan> {
                 .map_err(unbuildable)?,
         )
         .process(process::main(inputs, &capabilities)?)
-        .hostname(inputs.effective.hostname.clone())
         .mounts(mounts::all(inputs)?)
         .linux(linux)
         .build()
         .map_err(unbuildable)?;
-    if !spec.domainname.is_empty() {
-        oci.set_domainname(Some(spec.domainname.clone()));
-    }
+    // The specification's type has a name of its own where none is set.
+    let named = !spec.isolation.uts_host;
+    oci.set_hostname(named.then(|| inputs.effective.hostname.clone()));
+    oci.set_domainname(Some(spec.domainname.clone()).filter(|name| named && !name.is_empty()));
     if !spec.annotations.is_empty() {
         oci.set_annotations(Some(spec.annotations.clone().into_iter().collect()));
     }
     let (make_sources, need_sources) = mounts::sources(spec);
-    Ok(Plan { oci, make_sources, need_sources, cgroup, seccomp: seccomp(spec, host, capabilities) })
+    Ok(Plan { oci, make_sources, need_sources, cgroup, seccomp: seccomp(inputs, capabilities) })
 }
 
 /// A value of ours that the specification's types refuse: a bug.
 pub(crate) fn unbuildable(error: oci_spec::OciSpecError) -> Error {
     Error::Internal(format!("making the runtime specification: {error}"))
-}
-
-pub(crate) fn cgroup_path(own_parent: &str, parent: &str, id: &ContainerId) -> String {
-    let parent = [own_parent, parent, "/berth"].into_iter().find(|p| !p.is_empty()).unwrap_or("/berth");
-    format!("/{}/{id}", parent.trim_matches('/'))
-}
-
-fn namespaces(spec: &ContainerSpec, host: &HostFacts) -> Result<Vec<LinuxNamespace>> {
-    let mut kinds =
-        vec![LinuxNamespaceType::Mount, LinuxNamespaceType::Uts, LinuxNamespaceType::Pid, LinuxNamespaceType::Ipc];
-    if spec.network.mode != NetworkMode::Host {
-        kinds.push(LinuxNamespaceType::Network);
-    }
-    // Docker's default: private on cgroup v2, the host's on v1 and for privileged containers.
-    if host.cgroup_v2 && !spec.isolation.privileged {
-        kinds.push(LinuxNamespaceType::Cgroup);
-    }
-    kinds.into_iter().map(|kind| LinuxNamespaceBuilder::default().typ(kind).build().map_err(unbuildable)).collect()
 }
 
 /// Paths that show or control the host beyond the container (Docker's list).
@@ -182,12 +171,16 @@ pub fn readonly_paths(spec: &ContainerSpec) -> Vec<String> {
     chosen_paths(spec.isolation.readonly_paths.as_ref(), spec.isolation.privileged, &READONLY_PATHS)
 }
 
-fn seccomp(spec: &ContainerSpec, host: &HostFacts, capabilities: BTreeSet<String>) -> Seccomp {
-    match &spec.isolation.seccomp {
-        _ if !host.seccomp || spec.isolation.privileged => Seccomp::Unconfined,
-        SeccompSpec::Unconfined => Seccomp::Unconfined,
-        SeccompSpec::Default => Seccomp::Default(capabilities),
-        SeccompSpec::Profile(json) => Seccomp::Profile(json.clone(), capabilities),
+fn seccomp(inputs: Inputs<'_>, capabilities: BTreeSet<String>) -> Seccomp {
+    if !inputs.host.seccomp || inputs.spec.isolation.privileged {
+        return Seccomp::Unconfined;
+    }
+    match (&inputs.spec.isolation.seccomp, &inputs.policy.seccomp) {
+        (SeccompSpec::Unconfined, _) | (SeccompSpec::Default, DefaultSeccomp::Unconfined) => Seccomp::Unconfined,
+        (SeccompSpec::Builtin, _) | (SeccompSpec::Default, DefaultSeccomp::Builtin) => Seccomp::Default(capabilities),
+        (SeccompSpec::Profile(json), _) | (SeccompSpec::Default, DefaultSeccomp::Profile { json, .. }) => {
+            Seccomp::Profile(json.clone(), capabilities)
+        }
     }
 }
 

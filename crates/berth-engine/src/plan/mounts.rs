@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use oci_spec::runtime::{Mount, MountBuilder};
 
 use super::{Inputs, process, unbuildable};
-use crate::spec::{ContainerSpec, MountKind, MountSpec};
+use crate::spec::{ContainerSpec, IpcMode, MountKind, MountSpec};
 use crate::{Error, Result};
+
+const SHM: &str = "/dev/shm";
 
 struct Basic {
     destination: &'static str,
@@ -53,14 +55,16 @@ pub(super) fn all(inputs: Inputs<'_>) -> Result<Vec<Mount>> {
         |destination: &str| users.contains(destination) || (destination.starts_with("/dev/") && users.contains("/dev"));
     let mut mounts = Vec::new();
     for basic in BASIC.iter().filter(|b| !replaced(b.destination)) {
-        mounts.push(basic_mount(basic, spec)?);
+        match basic.destination {
+            SHM => mounts.extend(shm(basic, inputs)?),
+            _ => mounts.push(basic_mount(basic, spec)?),
+        }
     }
     let mut users = Vec::with_capacity(spec.mounts.len() + 3);
-    for (path, destination) in [
-        (&inputs.paths.resolv_conf, "/etc/resolv.conf"),
-        (&inputs.paths.hostname, "/etc/hostname"),
-        (&inputs.paths.hosts, "/etc/hosts"),
-    ] {
+    let files = inputs.joined.files.as_ref().unwrap_or(inputs.paths);
+    for (path, destination) in
+        [(&files.resolv_conf, "/etc/resolv.conf"), (&files.hostname, "/etc/hostname"), (&files.hosts, "/etc/hosts")]
+    {
         if !replaced(destination) {
             let mut options = vec!["rbind", "rprivate"];
             if spec.isolation.readonly_rootfs {
@@ -96,11 +100,28 @@ fn mount(destination: &str, kind: &str, source: PathBuf, options: Vec<String>) -
         .map_err(unbuildable)
 }
 
+/// `/dev/shm` is part of what `--ipc` is about.
+fn shm(basic: &Basic, inputs: Inputs<'_>) -> Result<Option<Mount>> {
+    let bound = |options: Vec<String>| mount(SHM, "bind", PathBuf::from(SHM), options).map(Some);
+    match (&inputs.spec.isolation.ipc, &inputs.joined.shm) {
+        (IpcMode::None, _) => Ok(None),
+        (IpcMode::Host, _) => bound(words(&["rbind", "rprivate"])),
+        (_, Some(namespace)) => {
+            let mut options = words(&["bind", "rprivate", "nosuid", "noexec", "nodev"]);
+            // Where the source is looked up: the runtime's own option.
+            options.push(format!("x-berth.namespace={}", namespace.display()));
+            bound(options)
+        }
+        _ => basic_mount(basic, inputs.spec).map(Some),
+    }
+}
+
 fn basic_mount(basic: &Basic, spec: &ContainerSpec) -> Result<Mount> {
     let mut options = words(basic.options);
     match basic.destination {
         "/sys" | "/sys/fs/cgroup" if spec.isolation.privileged => options.retain(|o| o != "ro"),
-        "/dev/shm" => options.push(format!("size={}", shm_size(spec))),
+        "/sys/fs/cgroup" if spec.isolation.writable_cgroups => options.retain(|o| o != "ro"),
+        SHM => options.push(format!("size={}", shm_size(spec))),
         _ => {}
     }
     mount(basic.destination, basic.kind, PathBuf::from(basic.source), options)

@@ -74,18 +74,23 @@ pub fn further(
         .no_new_privileges(spec.isolation.no_new_privileges)
         .build()
         .map_err(unbuildable)?;
-    if !exec.privileged {
-        process.set_apparmor_profile(apparmor(spec, host));
-    }
+    process.set_apparmor_profile(match exec.privileged {
+        true if host.apparmor => Some("unconfined".to_owned()),
+        _ => apparmor(spec, host),
+    });
     Ok(process)
 }
 
-/// The profile in force, where the host has AppArmor and one was asked for.
+/// The profile in force, where the host has AppArmor: the one asked for, else the default where it could be loaded.
 pub(crate) fn apparmor(spec: &ContainerSpec, host: &HostFacts) -> Option<String> {
-    if !host.apparmor || spec.isolation.privileged {
+    if !host.apparmor {
         return None;
     }
-    spec.isolation.apparmor.clone().filter(|profile| !profile.is_empty() && profile != "unconfined")
+    match spec.isolation.apparmor.as_deref() {
+        Some(asked) if !asked.is_empty() => Some(asked.to_owned()),
+        _ if spec.isolation.privileged => Some("unconfined".to_owned()),
+        _ => Some(host.apparmor_default.clone()).filter(|profile| !profile.is_empty()),
+    }
 }
 
 fn oci_user(user: &User) -> Result<oci_spec::runtime::User> {

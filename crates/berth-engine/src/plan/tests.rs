@@ -9,14 +9,16 @@ use oci_spec::runtime::{LinuxNamespaceType, Mount};
 use super::devices::HostDevice;
 use super::user::UserFiles;
 use super::*;
-use crate::spec::{MountKind, MountSpec};
+use crate::host::Limit;
+use crate::spec::{MountKind, MountSpec, NetworkMode};
 
 fn host() -> HostFacts {
     HostFacts {
         hostname: "host".into(),
         cpus: 4,
         capabilities: capabilities::from_mask(0x1ff_ffff_ffff),
-        swap_limit: true,
+        limits: Limit::ALL.into_iter().collect(),
+        cgroup_namespaces: true,
         seccomp: true,
         ..HostFacts::default()
     }
@@ -50,7 +52,10 @@ fn plan_on(host: &HostFacts, spec: &ContainerSpec, devices: &[HostDevice]) -> Re
         paths: &paths,
         users: &users,
         devices,
+        block: &resources::BlockLimits::default(),
+        joined: &namespaces::Joined::default(),
         cgroup_parent: "",
+        policy: &Policy::default(),
         init_program: Path::new("/init"),
     })
 }

@@ -5,12 +5,14 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use berth_cgroup::Driver;
 use berth_image::snapshot;
 use berth_network::Endpoint;
 use berth_oci::ImageId;
 use berth_shim::client::{ClientError, Connection, LaunchDescriptors, Launched, launch_in};
 use berth_shim::protocol::{Blob, CgroupPlan, Code, Launch, LogDriver as ShimLog, LogPlan, Root, StdioPlan, Streams};
 
+use super::joined::Held;
 use crate::ground::{Ground, exit_record};
 use crate::id::ContainerId;
 use crate::plan::{self, Inputs, Plan};
@@ -49,15 +51,18 @@ pub(super) fn launch(ground: &Ground, mut order: Order) -> Result<Birth> {
         None => prepare(ground, &order.id, &order.image, &order.paths, order.spec.auto_remove)?,
     };
     let shim = Idle(Some(shim));
-    let (network, lease) = network(ground, &order)?;
+    let mut held = Held::of(ground, &order.id, &order.spec)?;
+    let (network, lease) = network(ground, &order, held.network.take())?;
     let endpoint = lease.endpoint.clone();
     let users = etc::user_files(&root)?;
     let devices = host::devices(&order.spec.resources.devices, order.spec.isolation.privileged)?;
-    let init_program = match order.spec.isolation.init {
-        true => crate::init::program(&ground.data_root)?,
-        false => PathBuf::new(),
+    let block = host::block_limits(&order.spec.resources)?;
+    let init_program = match (order.spec.isolation.init, &ground.policy.init_path) {
+        (true, Some(other)) => other.clone(),
+        (true, None) => crate::init::program(&ground.data_root)?,
+        (false, _) => PathBuf::new(),
     };
-    let plan = plan::plan(Inputs {
+    let mut plan = plan::plan(Inputs {
         id: &order.id,
         spec: &order.spec,
         effective: &order.effective,
@@ -65,9 +70,13 @@ pub(super) fn launch(ground: &Ground, mut order: Order) -> Result<Birth> {
         paths: &order.paths,
         users: &users,
         devices: &devices,
+        block: &block,
+        joined: &held.joined,
         cgroup_parent: &ground.cgroup_parent,
+        policy: &ground.policy,
         init_program: &init_program,
     })?;
+    host::cdi::inject(&ground.policy.cdi_directories, &order.spec.resources.device_requests, &mut plan.oci)?;
     prepare_sources(&plan)?;
     etc::write(&order.paths, &order.spec, &order.effective, endpoint.as_ref(), &ground.networks)?;
     let attach: (Vec<Streams>, Vec<OwnedFd>) = std::mem::take(&mut order.attach).into_iter().unzip();
@@ -104,8 +113,9 @@ impl Drop for Lease<'_> {
     }
 }
 
-fn network<'a>(ground: &'a Ground, order: &Order) -> Result<(Option<OwnedFd>, Lease<'a>)> {
+fn network<'a>(ground: &'a Ground, order: &Order, joined: Option<OwnedFd>) -> Result<(Option<OwnedFd>, Lease<'a>)> {
     let (netns, endpoint) = match order.spec.network.mode {
+        NetworkMode::Container(_) => (joined, None),
         NetworkMode::Host => (None, None),
         NetworkMode::None => (Some(ground.networks.sandbox_none()?.into_netns()), None),
         NetworkMode::Bridge => {
@@ -207,7 +217,7 @@ fn request(ground: &Ground, order: &Order, plan: Plan, attach: Vec<Streams>, net
         bundle: paths.directory.clone(),
         root: Root::Descriptor,
         network,
-        cgroup: Some(CgroupPlan { path: plan.cgroup, hierarchy: Some(ground.hierarchy_value.clone()) }),
+        cgroup: Some(cgroup_plan(ground, plan.cgroup)),
         seccomp: filter.map(|bytes| Blob(bytes.to_vec())),
         log: log_plan(spec, paths)?,
         exit_record: exit_record(&paths.directory, order.run),
@@ -224,6 +234,11 @@ fn request(ground: &Ground, order: &Order, plan: Plan, attach: Vec<Streams>, net
         no_pivot: false,
         no_new_keyring: false,
     })
+}
+
+fn cgroup_plan(ground: &Ground, path: String) -> CgroupPlan {
+    let driver = if ground.policy.systemd_cgroups { Driver::Systemd } else { Driver::Cgroupfs };
+    CgroupPlan { path, hierarchy: Some(ground.hierarchy_value.clone()), driver }
 }
 
 fn log_plan(spec: &ContainerSpec, paths: &Paths) -> Result<LogPlan> {

@@ -4,6 +4,7 @@
 
 mod end;
 mod health;
+mod joined;
 mod launch;
 mod link;
 mod restart;

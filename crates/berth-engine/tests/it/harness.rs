@@ -111,7 +111,7 @@ impl Home {
             networks,
             cgroup_parent: self.cgroup_parent(),
             log_options: Default::default(),
-            init: false,
+            policy: Default::default(),
         });
         engine.await.unwrap()
     }

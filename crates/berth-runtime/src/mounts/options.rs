@@ -19,6 +19,8 @@ pub(crate) struct Options {
     pub(crate) idmap: Option<bool>,
     /// A tmpfs begins with what lay below it.
     pub(crate) copy_up: bool,
+    /// A bind mount's source is looked up in this mount namespace (`x-berth.namespace=PATH`, ours alone).
+    pub(crate) namespace: Option<String>,
     /// Flags of the file system (`sync`, `dirsync`, …), by their `fsconfig` names.
     pub(crate) flags: Vec<&'static str>,
     /// What remains is the file system's own: `key` or `key=value`.
@@ -137,7 +139,10 @@ fn read_mount_word(options: &mut Options, word: &str) -> bool {
         "tmpcopyup" => options.copy_up = true,
         "idmap" => options.idmap = Some(false),
         "ridmap" => options.idmap = Some(true),
-        _ => return false,
+        word => match word.strip_prefix("x-berth.namespace=") {
+            Some(path) => options.namespace = Some(path.to_owned()),
+            None => return false,
+        },
     }
     true
 }

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use berth_sys::mount::{Attributes, Propagation, RDONLY, mount_setattr};
 use oci_spec::runtime::{LinuxIdMapping, Mount, Spec};
-use rustix::fs::{CWD, PROC_SUPER_MAGIC, fstatfs};
+use rustix::fs::{CWD, Mode, OFlags, PROC_SUPER_MAGIC, fstatfs, openat};
 use rustix::mount::{OpenTreeFlags, open_tree};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::options::{self, Change, Options};
 use super::{Mounting, New, What, cgroups, place};
@@ -75,7 +76,11 @@ impl Context<'_> {
     ) -> Result<What, LaunchError> {
         let recursive = recursive || options.bind == Some(true);
         let source = if source.is_absolute() { source.to_owned() } else { self.bundle.join(source) };
-        let tree = clone_tree(&source, recursive).map_err(|errno| LaunchError {
+        let cloned = match &options.namespace {
+            Some(namespace) => clone_tree_in(Path::new(namespace), &source, recursive),
+            None => clone_tree(&source, recursive),
+        };
+        let tree = cloned.map_err(|errno| LaunchError {
             step: Step::Specification,
             object: format!(
                 "error mounting {:?} to rootfs at {:?}: stat {}: {}",
@@ -169,4 +174,16 @@ pub(crate) fn clone_tree(path: &Path, recursive: bool) -> Result<OwnedFd, rustix
         flags |= OpenTreeFlags::AT_RECURSIVE;
     }
     open_tree(CWD, path, flags)
+}
+
+/// As [`clone_tree`], of a mount in another mount namespace: the kernel copies only those of the caller's own, so the
+/// (single-threaded) caller steps into it and back.
+fn clone_tree_in(namespace: &Path, path: &Path, recursive: bool) -> Result<OwnedFd, rustix::io::Errno> {
+    let open = |path: &Path| openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+    let (own, other) = (open(Path::new("/proc/self/ns/mnt"))?, open(namespace)?);
+    let enter = |namespace: &OwnedFd| move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Mount));
+    enter(&other)?;
+    let tree = clone_tree(path, recursive);
+    enter(&own)?;
+    tree
 }

@@ -43,6 +43,9 @@ pub struct CgroupPlan {
     /// A serialised [`berth_cgroup::Hierarchy`], which spares the shim from finding out; `None`: it detects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hierarchy: Option<serde_json::Value>,
+    /// Who makes it; with systemd the path is `slice:prefix:name`.
+    #[serde(default)]
+    pub driver: berth_cgroup::Driver,
 }
 
 /// What becomes of the container's output besides the attached streams.

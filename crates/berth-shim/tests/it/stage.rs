@@ -110,7 +110,7 @@ impl Stage {
             bundle: directory.path().to_path_buf(),
             root: Root::Path(at("rootfs")),
             network: false,
-            cgroup: Some(CgroupPlan { path: format!("/{id}"), hierarchy: None }),
+            cgroup: Some(CgroupPlan { path: format!("/{id}"), hierarchy: None, driver: Default::default() }),
             seccomp: None,
             log: LogPlan { driver: LogDriver::JsonFile, path: at("log"), max_size: Some(0), ..LogPlan::default() },
             exit_record: at("exit"),
