@@ -17,7 +17,7 @@ pub(crate) fn parse(text: &str) -> Result<DeviceMapping, String> {
         _ => return Err(format!("invalid device specification: {text}")),
     };
     if !is_mode(permissions) {
-        return Err(format!("invalid device specification: {text}"));
+        return Err(format!("bad mode specified: {permissions}"));
     }
     Ok(DeviceMapping {
         path_on_host: parts[0].to_owned(),

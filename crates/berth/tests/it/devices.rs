@@ -21,7 +21,7 @@ fn devices_by_path(host: &Host) {
         "error gathering device information while adding custom device \"/dev/nosuch\": no such file or directory",
     );
     fails(host, &["--device", "/etc/passwd"]).fails_with(125, "not a device node");
-    fails(host, &["--device", "/dev/null:/dev/x:z"]).fails_with(125, "invalid device");
+    fails(host, &["--device", "/dev/null:/dev/x:z"]).fails_with(125, "bad mode specified: z");
     let name = host.name("device");
     host.run(&["create", "--name", &name, "--device", "/dev/null:/dev/x:rw", &host.image()]);
     let template = "{{range .HostConfig.Devices}}{{.PathOnHost}} {{.PathInContainer}} {{.CgroupPermissions}}{{end}}";
