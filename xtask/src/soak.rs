@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 /// The tests in which chance decides: crashes, races, hostile neighbours.
-const TESTS: [&str; 4] = ["recovery", "hostile", "a014", "interaction"];
+const TESTS: [&str; 5] = ["recovery", "hostile", "a014", "interaction", "faults"];
 
 /// Runs them `rounds` times, and every property test with many more cases.
 pub(crate) fn run(rounds: &str) -> Result<()> {
@@ -12,5 +12,7 @@ pub(crate) fn run(rounds: &str) -> Result<()> {
         eprintln!("round {round} of {rounds}");
         crate::run("cargo", &[&["test", "--quiet", "--package", "berth", "--test", "it", "--"], &TESTS[..]].concat())?;
     }
+    let many = ["BERTH_SCALE=200", "cargo", "test", "--quiet", "--package", "berth", "--test", "it", "--", "scale"];
+    crate::run("env", &many)?;
     crate::run("env", &["PROPTEST_CASES=20000", "cargo", "test", "--quiet", "--workspace", "--lib"])
 }

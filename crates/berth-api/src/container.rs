@@ -177,6 +177,26 @@ pub struct CreateResponse {
     pub warnings: Vec<String>,
 }
 
+/// Answer of a prune of containers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct ContainersPruned {
+    /// Their ids.
+    pub containers_deleted: Option<Vec<String>>,
+    /// Bytes.
+    pub space_reclaimed: u64,
+}
+
+/// Answer of `POST /berth/stop-all`, which is berth's own.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct AllStopped {
+    /// Names of containers that ran and do not any more.
+    pub stopped: Vec<String>,
+    /// Why others still do, by name.
+    pub failed: std::collections::BTreeMap<String, String>,
+}
+
 /// Answer of wait.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]

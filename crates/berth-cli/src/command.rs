@@ -68,8 +68,8 @@ pub(crate) struct Group {
 }
 
 use crate::cmd::{
-    attach, create, events, exec, images, info, inspect, kill, logs, pause, ps, pull, restart, rm, rmi, run, start,
-    stop, unpause, version, wait,
+    attach, create, events, exec, images, info, inspect, kill, logs, pause, prune, ps, pull, rename, restart, rm, rmi,
+    run, start, stop, stop_all, unpause, version, wait,
 };
 
 /// The commands at the top, in the order of help.
@@ -85,6 +85,7 @@ pub(crate) const OTHERS: &[&Command] = &[
     &kill::COMMAND,
     &logs::COMMAND,
     &pause::COMMAND,
+    &rename::COMMAND,
     &restart::COMMAND,
     &rm::COMMAND,
     &rmi::COMMAND,
@@ -111,6 +112,8 @@ const CONTAINER: Group = Group {
         ("list", &ps::LS),
         ("ps", &ps::LS),
         ("pause", &pause::COMMAND),
+        ("prune", &prune::CONTAINERS),
+        ("rename", &rename::COMMAND),
         ("restart", &restart::COMMAND),
         ("rm", &rm::COMMAND),
         ("remove", &rm::COMMAND),
@@ -120,7 +123,7 @@ const CONTAINER: Group = Group {
         ("unpause", &unpause::COMMAND),
         ("wait", &wait::COMMAND),
     ],
-    not_yet: &["commit", "cp", "diff", "export", "port", "prune", "rename", "stats", "top", "update"],
+    not_yet: &["commit", "cp", "diff", "export", "port", "stats", "top", "update"],
 };
 
 const IMAGE: Group = Group {
@@ -140,7 +143,7 @@ const IMAGE: Group = Group {
 const SYSTEM: Group = Group {
     name: "system",
     about: "Look at the engine",
-    commands: &[("events", &events::COMMAND), ("info", &info::COMMAND)],
+    commands: &[("events", &events::COMMAND), ("info", &info::COMMAND), ("stop-all", &stop_all::COMMAND)],
     not_yet: &["df", "prune", "dial-stdio"],
 };
 
@@ -168,7 +171,6 @@ const NOT_YET: &[&str] = &[
     "plugin",
     "port",
     "push",
-    "rename",
     "save",
     "search",
     "secret",

@@ -20,6 +20,7 @@ mod ondemand;
 mod order;
 mod program;
 mod progress;
+mod prompt;
 mod session;
 mod shape;
 mod stream;

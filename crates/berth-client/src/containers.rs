@@ -1,5 +1,6 @@
 //! Calls about containers.
 
+use berth_api::container::{AllStopped, ContainersPruned};
 use berth_api::{ContainerInspect, ContainerSummary, CreateRequest, CreateResponse, Filters, WaitResponse, decode};
 use http::Method;
 use http_body_util::BodyExt;
@@ -213,6 +214,32 @@ impl Client {
             .flag("v", options.volumes)
             .flag("link", options.link);
         self.call(Method::DELETE, path).done().await
+    }
+
+    /// Gives a container another name.
+    ///
+    /// # Errors
+    /// 409: the name is taken.
+    pub async fn rename_container(&self, id: &str, name: &str) -> Result<(), Error> {
+        let path = Path::new(&["containers", id, "rename"]).text("name", name);
+        self.call(Method::POST, path).done().await
+    }
+
+    /// Removes every container that does not run and that `which` does not spare.
+    ///
+    /// # Errors
+    /// 409: another prune is under way.
+    pub async fn prune_containers(&self, which: &Filters) -> Result<ContainersPruned, Error> {
+        let path = Path::new(&["containers", "prune"]).text("filters", &filters(which));
+        self.call(Method::POST, path).decode().await
+    }
+
+    /// Stops every container because the host goes down (berth's own call).
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn stop_all(&self) -> Result<AllStopped, Error> {
+        self.call(Method::POST, Path::new(&["berth", "stop-all"])).decode().await
     }
 
     /// Tells the size of a container's terminal.

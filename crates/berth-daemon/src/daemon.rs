@@ -1,5 +1,6 @@
 //! What every handler can reach: the engine, the images, the networks, and a few facts.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use berth_api::ApiVersion;
@@ -25,6 +26,8 @@ pub(crate) struct Daemon {
     pub(crate) live: RwLock<Arc<Live>>,
     /// Clients below it are refused.
     pub(crate) oldest: Option<ApiVersion>,
+    /// A prune is under way.
+    pub(crate) pruning: AtomicBool,
     /// When it began, RFC 3339.
     pub(crate) started: String,
 }

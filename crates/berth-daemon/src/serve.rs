@@ -5,6 +5,7 @@ use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use berth_engine::fault::Fault;
 use berth_engine::{Engine, EngineConfig};
 use berth_image::{ImageStore, PullConfig};
 use berth_network::Networks;
@@ -142,6 +143,7 @@ async fn open(options: &DaemonOptions) -> anyhow::Result<Daemon> {
         cgroup_parent: options.cgroup_parent.clone(),
         log_options: options.defaults.log_options.clone(),
         policy: options.policy.clone(),
+        fault: fault()?,
     })
     .await?;
     let info = engine.info()?;
@@ -154,8 +156,15 @@ async fn open(options: &DaemonOptions) -> anyhow::Result<Daemon> {
         defaults: options.defaults.clone(),
         live: RwLock::new(Arc::new(options.live.clone())),
         oldest: options.oldest,
+        pruning: false.into(),
         started: jiff::Timestamp::now().to_string(),
     })
+}
+
+/// What tests want to fail: debug builds only.
+fn fault() -> anyhow::Result<Option<Fault>> {
+    let asked = std::env::var("BERTH_FAULT").ok().filter(|_| cfg!(debug_assertions));
+    asked.map(|text| Fault::parse(&text).with_context(|| format!("BERTH_FAULT={text} is no fault"))).transpose()
 }
 
 /// Takes clients in, each in a task of its own.

@@ -45,6 +45,8 @@ pub struct EngineConfig {
     pub log_options: BTreeMap<String, String>,
     /// What the daemon decides for containers that do not.
     pub policy: Policy,
+    /// A fault on purpose, for tests; debug builds only.
+    pub fault: Option<crate::fault::Fault>,
 }
 
 /// The engine; a cheap clone is the same engine.

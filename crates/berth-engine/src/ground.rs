@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::events::{EventKind, Events};
 use crate::exec::Sessions;
+use crate::fault::Faults;
 use crate::filters::Filters;
 use crate::host::HostFacts;
 use crate::id::{ContainerId, Index};
@@ -50,6 +51,8 @@ pub(crate) struct Ground {
     pub(crate) cgroup_parent: String,
     pub(crate) log_options: BTreeMap<String, String>,
     pub(crate) policy: Policy,
+    /// What is to fail, in tests.
+    pub(crate) faults: Faults,
     /// Only who is called what: no container's state is behind this lock, and nothing is awaited under it.
     index: RwLock<Index<Arc<Shared>>>,
 }
@@ -85,6 +88,7 @@ impl Ground {
             cgroup_parent: config.cgroup_parent,
             log_options: config.log_options,
             policy: config.policy,
+            faults: Faults::new(config.fault),
             index: RwLock::default(),
         }
     }

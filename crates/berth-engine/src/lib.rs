@@ -14,6 +14,7 @@ mod error;
 mod etc;
 mod events;
 mod exec;
+pub mod fault;
 mod filters;
 mod ground;
 mod health;

@@ -70,7 +70,7 @@ pub(crate) async fn inspect(call: Call) -> Result<Answer, ApiError> {
 pub(crate) async fn remove(call: Call) -> Result<Answer, ApiError> {
     let (daemon, name) = (call.daemon.clone(), call.name().to_owned());
     let alive = daemon.engine.containers().list();
-    let running = alive.iter().filter(|view| view.state.is_alive()).map(|view| view.id.to_string());
+    let running = alive.iter().filter(|view| view.state.counts_as_running()).map(|view| view.id.to_string());
     let options = DeleteOptions { force: call.query.flag("force"), running: running.collect::<BTreeSet<_>>() };
     let deleted = tokio::task::spawn_blocking(move || delete(&daemon, &name, options)).await;
     let deleted = deleted.map_err(|error| ApiError::internal(error.to_string()))??;

@@ -5,10 +5,12 @@
 //! image names hold them. A test holds the table against the API's own list, and writes `docs/not-yet.md` from it.
 
 mod containers;
+mod down;
 mod exec;
 mod images;
 mod log;
 mod networks;
+mod prune;
 mod pull;
 mod stdio;
 mod system;

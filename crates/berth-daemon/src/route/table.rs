@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::{Action, Operation, containers, exec, images, log, networks, pull, stdio, system};
+use super::{Action, Operation, containers, down, exec, images, log, networks, prune, pull, stdio, system};
 
 macro_rules! operations {
     ($($method:ident $pattern:literal => $action:expr;)*) => {
@@ -37,11 +37,14 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
     GET "/info" => serve!(system::info);
     GET "/events" => serve!(system::events);
     GET "/system/df" => NotYet("count what takes up space");
+    // Ours: for a service manager.
+    POST "/berth/stop-all" => serve!(down::stop_all);
     POST "/auth" => NotYet("check credentials for a registry");
     // Containers.
     GET "/containers/json" => serve!(containers::list);
     POST "/containers/create" => serve!(containers::create);
-    POST "/containers/prune" => NotYet(PRUNE);
+    GET "/containers/prune" => serve!(prune::would_go);
+    POST "/containers/prune" => serve!(prune::containers);
     GET "/containers/{name}/json" => serve!(containers::inspect);
     GET "/containers/{name}/top" => NotYet("list the processes of a container");
     GET "/containers/{name}/logs" => serve!(log::logs);

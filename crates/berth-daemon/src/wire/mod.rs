@@ -12,6 +12,7 @@ pub(crate) mod inspect;
 pub(crate) mod limits;
 pub(crate) mod mounts;
 pub(crate) mod network;
+pub(crate) mod prune;
 pub(crate) mod refused;
 pub(crate) mod security;
 pub(crate) mod summary;

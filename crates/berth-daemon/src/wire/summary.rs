@@ -28,6 +28,8 @@ const KEYS: [&str; 15] = [
     "volume",
 ];
 
+const HEALTHS: [&str; 4] = ["starting", "healthy", "unhealthy", "none"];
+
 const STATUSES: [&str; 7] = ["created", "restarting", "running", "removing", "paused", "exited", "dead"];
 
 /// Parsed filters, with what they need looked up.
@@ -35,6 +37,9 @@ const STATUSES: [&str; 7] = ["created", "restarting", "running", "removing", "pa
 pub(crate) struct Wanted {
     filters: Filters,
     names: Vec<Regex>,
+    ids: Vec<Regex>,
+    exposed: Vec<PortRange>,
+    published: Vec<PortRange>,
     exited: Vec<i32>,
     /// Ids of images named by `ancestor`.
     pub(crate) ancestors: Vec<String>,
@@ -56,11 +61,20 @@ impl Wanted {
         let exited = filters
             .get("exited")
             .map(|code| code.parse().map_err(|_| ApiError::invalid(format!("invalid filter 'exited={code}'"))));
-        let names = filters.get("name").map(|name| {
-            Regex::new(name).map_err(|error| ApiError::invalid(format!("invalid filter 'name={name}': {error}")))
-        });
+        if let Some(health) = filters.get("health").find(|health| !HEALTHS.contains(health)) {
+            return Err(ApiError::invalid(format!("invalid filter 'health={health}'")));
+        }
+        if let Some(value) = filters.get("is-task").find(|value| !matches!(*value, "0" | "1" | "true" | "false")) {
+            return Err(ApiError::invalid(format!("invalid filter 'is-task={value}'")));
+        }
         Ok(Self {
-            names: names.collect::<Result<_, _>>()?,
+            names: patterns(&filters, "name")?,
+            ids: patterns(&filters, "id")?,
+            exposed: filters.get("expose").map(|text| PortRange::parse("expose", text)).collect::<Result<_, _>>()?,
+            published: filters
+                .get("publish")
+                .map(|text| PortRange::parse("publish", text))
+                .collect::<Result<_, _>>()?,
             exited: exited.collect::<Result<_, _>>()?,
             ancestors: Vec::new(),
             before: None,
@@ -82,7 +96,7 @@ impl Wanted {
     pub(crate) fn allows(&self, view: &ContainerView) -> bool {
         let f = &self.filters;
         let network = echo::network_name(&view.spec.network.mode);
-        f.allows("id", |id| view.id.as_str().starts_with(id))
+        (self.ids.is_empty() || self.ids.iter().any(|id| id.is_match(view.id.as_str())))
             && (self.names.is_empty() || self.names.iter().any(|name| matches_name(name, &view.name)))
             && f.allows_labels("label", &view.effective.labels)
             && f.allows("status", |status| status == view.state.status())
@@ -92,11 +106,11 @@ impl Wanted {
             && self.since.is_none_or(|since| view.created > since)
             && f.allows("network", |name| *name == *network || super::network::id(&network).starts_with(name))
             && f.allows("volume", |place| mounts_at(view, place))
-            && f.allows("expose", |port| exposes(view, port))
+            && (self.exposed.is_empty() || exposes(view, &self.exposed))
             && f.allows("health", |health| health == super::health::word(view.health.as_deref()))
             && f.allows("is-task", |value| matches!(value, "false" | "0"))
             // Nothing is published yet.
-            && !f.contains("publish")
+            && self.published.is_empty()
     }
 
     fn exited_with(&self, view: &ContainerView) -> bool {
@@ -113,9 +127,46 @@ fn mounts_at(view: &ContainerView, place: &str) -> bool {
     inspect::mounts(&view.spec.mounts).iter().any(|mount| mount.destination == place || mount.source == place)
 }
 
-fn exposes(view: &ContainerView, port: &str) -> bool {
-    let full = if port.contains('/') { port.to_owned() } else { format!("{port}/tcp") };
-    view.effective.exposed_ports.contains(&full)
+fn exposes(view: &ContainerView, ranges: &[PortRange]) -> bool {
+    view.effective.exposed_ports.iter().any(|port| ranges.iter().any(|range| range.holds(port)))
+}
+
+fn patterns(filters: &Filters, key: &str) -> Result<Vec<Regex>, ApiError> {
+    let pattern = |text: &str| {
+        Regex::new(text).map_err(|error| ApiError::invalid(format!("invalid filter '{key}={text}': {error}")))
+    };
+    filters.get(key).map(pattern).collect()
+}
+
+/// `80`, `80/udp`, `8000-8080/tcp`: what the filters `expose` and `publish` are given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct PortRange {
+    first: u16,
+    last: u16,
+    protocol: String,
+}
+
+impl PortRange {
+    fn parse(key: &str, text: &str) -> Result<Self, ApiError> {
+        if text.contains(':') {
+            return Err(ApiError::invalid(format!("filter for '{key}' should not contain ':': {text}")));
+        }
+        let (ports, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+        let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
+        let wrong = || ApiError::invalid(format!("error while looking up for {key} {text}: invalid port"));
+        let (first, last): (u16, u16) = first.parse().ok().zip(last.parse().ok()).ok_or_else(wrong)?;
+        if first > last {
+            return Err(wrong());
+        }
+        Ok(Self { first, last, protocol: protocol.to_ascii_lowercase() })
+    }
+
+    /// `port`: `80/tcp`.
+    fn holds(&self, port: &str) -> bool {
+        let (number, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
+        protocol == self.protocol
+            && number.parse::<u16>().is_ok_and(|number| (self.first..=self.last).contains(&number))
+    }
 }
 
 /// One line. `image` is the name to show: what the user wrote, or the id where that name has moved on.
@@ -178,6 +229,16 @@ fn status(view: &ContainerView, now: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn port_filters() {
+        let holds = |range: &str, port: &str| PortRange::parse("expose", range).is_ok_and(|range| range.holds(port));
+        assert!(holds("80", "80/tcp") && holds("53/udp", "53/udp") && holds("8000-8080", "8080/tcp"));
+        assert!(!holds("80", "80/udp") && !holds("8000-8080/udp", "8080/tcp") && !holds("81-80", "80/tcp"));
+        for bad in ["", "x", "80:80", "80-", "99999", "80-81-82"] {
+            assert!(PortRange::parse("publish", bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn commands_are_quoted_like_docker_s() {

@@ -27,6 +27,49 @@ pub(crate) fn bound(text: &str) -> Result<Option<Timestamp>, ApiError> {
         .map_err(|_| ApiError::invalid(format!("failed to parse value as time or duration: \"{text}\"")))
 }
 
+/// Reads a moment given to a filter: as [`bound`], a date, or a duration before `now` (`10m`, `1h30m`).
+pub(crate) fn moment(text: &str, now: Timestamp) -> Result<Timestamp, ApiError> {
+    let wrong = || ApiError::invalid(format!("failed to parse value as time or duration: \"{text}\""));
+    if let Some(ago) = duration(text) {
+        return now.checked_sub(ago).map_err(|_| wrong());
+    }
+    if let Ok(Some(time)) = bound(text) {
+        return Ok(time);
+    }
+    // Without a zone it is this host's.
+    let local = text.strip_suffix('Z').unwrap_or(text);
+    let date = local.parse::<jiff::civil::DateTime>().or_else(|_| local.parse::<jiff::civil::Date>().map(Into::into));
+    let zone = if local.len() < text.len() { jiff::tz::TimeZone::UTC } else { jiff::tz::TimeZone::system() };
+    date.and_then(|date| date.to_zoned(zone)).map(|zoned| zoned.timestamp()).map_err(|_| wrong())
+}
+
+/// Go's durations: numbers with units, one after another.
+fn duration(text: &str) -> Option<SignedDuration> {
+    let (negative, mut rest) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let mut seconds = 0.0;
+    while !rest.is_empty() {
+        let unit = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let number: f64 = rest[..unit].parse().ok()?;
+        let end = rest[unit..].find(|c: char| c.is_ascii_digit() || c == '.').map_or(rest.len(), |at| unit + at);
+        seconds += number
+            * match &rest[unit..end] {
+                "h" => 3600.0,
+                "m" => 60.0,
+                "s" => 1.0,
+                "ms" => 1e-3,
+                "us" | "µs" => 1e-6,
+                "ns" => 1e-9,
+                _ => return None,
+            };
+        rest = &rest[end..];
+    }
+    let signed = if negative { -seconds } else { seconds };
+    (!text.is_empty()).then(|| SignedDuration::try_from_secs_f64(signed).ok()).flatten()
+}
+
 /// How long ago, from `then` to now.
 pub(crate) fn since(then: Timestamp, now: Timestamp) -> String {
     human(now.duration_since(then))
@@ -55,6 +98,22 @@ fn human(duration: SignedDuration) -> String {
 #[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn moments_of_filters() {
+        let now = Timestamp::from_second(1_000_000_000).unwrap();
+        let at = |text: &str| moment(text, now).map(|time| time.as_second()).ok();
+        assert_eq!(at("10m"), Some(1_000_000_000 - 600));
+        assert_eq!(at("1h30m"), Some(1_000_000_000 - 5400));
+        assert_eq!(at("1.5h"), Some(1_000_000_000 - 5400));
+        assert_eq!(at("999"), Some(999));
+        assert_eq!(at("2001-09-09T01:46:40Z"), Some(1_000_000_000));
+        assert_eq!(at("2001-09-09T01:46:40+00:00"), Some(1_000_000_000));
+        for bad in ["", "-", "x", "10", "1h30", "5 m", "2001-13-01", "1e9h"] {
+            assert!(bad == "10" || at(bad).is_none(), "{bad}");
+        }
+        assert!(at("2001-09-09").is_some());
+    }
 
     #[test]
     fn durations_for_people() {

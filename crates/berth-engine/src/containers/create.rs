@@ -32,13 +32,29 @@ impl Containers {
         let Prepared { id, record, image, warnings, reservation } =
             prepared.map_err(|e| Error::Internal(format!("creating a container: {e}")))??;
         self.commit(&id, record.clone(), image).await?;
-        let task = Task::new(self.ground.clone(), Seed { id: id.clone(), record, shim: None, expect_start: true })?;
+        let seed = Seed { id: id.clone(), record, shim: None, expect_start: true };
+        let task = match self.ground.faults.at("create.recorded").and_then(|()| Task::new(self.ground.clone(), seed)) {
+            Ok(task) => task,
+            Err(error) => {
+                self.undo(&id).await;
+                return Err(error);
+            }
+        };
         reservation.keep();
         self.ground.publish(&task.shared().view(), "create", &[]);
         tokio::spawn(task.run());
         // Whoever creates a container is likely to start it.
         self.ground.networks.prepare();
         Ok(Created { id, warnings })
+    }
+
+    /// Takes the record back: nobody was told of the container.
+    async fn undo(&self, id: &ContainerId) {
+        let key = id.to_string();
+        let delete = move |tx: &mut berth_state::Transaction<'_>| tx.delete::<ContainerRecord>(&key);
+        if let Err(error) = self.ground.store.write_async(Durability::Relaxed, delete).await {
+            tracing::error!(%id, %error, "taking a container back that could not be made");
+        }
     }
 
     async fn commit(&self, id: &ContainerId, record: ContainerRecord, image: ContainerImage) -> Result<()> {
@@ -104,7 +120,9 @@ fn prepare(ground: &Arc<Ground>, name: Option<String>, mut spec: ContainerSpec) 
     }
     let name = reserve(ground, name, &id)?;
     let reservation = Reservation { ground: ground.clone(), id: id.clone(), name: name.clone(), kept: false };
+    ground.faults.at("create.reserved")?;
     make_files(ground, &id)?;
+    ground.faults.at("create.files")?;
     let record = ContainerRecord {
         name,
         created: Timestamp::now(),

@@ -70,6 +70,7 @@ impl Containers {
         };
         let planned = tokio::task::spawn_blocking(plan).await;
         let process = planned.map_err(|e| Error::Internal(format!("planning an exec: {e}")))??;
+        self.ground.faults.at("exec.planned")?;
         let spec = &session.spec;
         let (rows, columns) = options.console_size.unwrap_or_default();
         let (ours, theirs) =

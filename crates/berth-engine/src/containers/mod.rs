@@ -3,6 +3,7 @@
 //! One file a family of verbs: `create.rs`, `life.rs` (start to remove), `stdio.rs` (attach, logs), `exec.rs`.
 
 mod create;
+mod down;
 mod exec;
 mod life;
 mod stdio;

@@ -101,7 +101,7 @@ impl Task {
         for pending in link.abandon() {
             self.fail(pending, Error::State(format!("Container {} is not running", self.id)));
         }
-        link.retire(self.ground.clone());
+        self.retiring = Some(link.retire(self.ground.clone()));
     }
 
     /// The connection broke without a word: the record the shim left says how it ended; without one, nobody knows.
@@ -154,14 +154,23 @@ impl Task {
         let (before, exit) = (self.state.clone(), Exit::of(&self.view()));
         self.change(Change::Remove);
         self.show();
-        if let Err(error) = self.forget(durability).await {
+        let asked = self.ground.faults.at("remove.asked");
+        let forgotten = match asked {
+            Ok(()) => self.forget(durability).await,
+            refused => refused,
+        };
+        if let Err(error) = forgotten {
             tracing::error!(id = %self.id, %error, "removing a container");
             self.state = before;
             return self.not_removed(&format!("removing container {}: {}", self.id, error.chain()));
         }
         let name = self.record.name.clone();
         self.unprepare().await;
-        if let Err(error) = self.discard_files().await {
+        let discarded = match self.ground.faults.at("remove.forgotten") {
+            Ok(()) => self.discard_files().await,
+            refused => refused,
+        };
+        if let Err(error) = discarded {
             return self.died(&error).await;
         }
         self.ground.index_mut().remove(&self.id, &name);

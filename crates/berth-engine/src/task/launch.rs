@@ -54,6 +54,7 @@ pub(super) fn launch(ground: &Ground, mut order: Order) -> Result<Birth> {
     let mut held = Held::of(ground, &order.id, &order.spec)?;
     let (network, lease) = network(ground, &order, held.network.take())?;
     let endpoint = lease.endpoint.clone();
+    ground.faults.at("start.network")?;
     let users = etc::user_files(&root)?;
     let devices = host::devices(&order.spec.resources.devices, order.spec.isolation.privileged)?;
     let block = host::block_limits(&order.spec.resources)?;
@@ -79,6 +80,7 @@ pub(super) fn launch(ground: &Ground, mut order: Order) -> Result<Birth> {
     host::cdi::inject(&ground.policy.cdi_directories, &order.spec.resources.device_requests, &mut plan.oci)?;
     prepare_sources(&plan)?;
     etc::write(&order.paths, &order.spec, &order.effective, endpoint.as_ref(), &ground.networks)?;
+    ground.faults.at("start.planned")?;
     let attach: (Vec<Streams>, Vec<OwnedFd>) = std::mem::take(&mut order.attach).into_iter().unzip();
     let descriptors = LaunchDescriptors { root: Some(root), network, attach: attach.1 };
     let request = request(ground, &order, plan, attach.0, descriptors.network.is_some())?;
@@ -168,7 +170,8 @@ pub(crate) fn prepare(
     // First, so that it is executed while we mount.
     let shim = berth_shim::client::prepare(ground.program.as_fd(), id.as_str())
         .map_err(|source| Error::Shim { id: id.to_string(), source })?;
-    match mount(ground, id, image, paths, volatile) {
+    let mounted = ground.faults.at("start.shim").and_then(|()| mount(ground, id, image, paths, volatile));
+    match mounted.and_then(|root| ground.faults.at("start.mount").map(|()| root)) {
         Ok(root) => Ok(Prepared { root, shim }),
         Err(error) => {
             shim.dismiss();

@@ -9,6 +9,7 @@ use berth_shim::client::{ClientError, Connection};
 use berth_shim::protocol::{ChannelError, Incoming, Request};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{Interest, Ready};
+use tokio::task::JoinHandle;
 
 use crate::ground::Ground;
 
@@ -72,8 +73,8 @@ impl<P> Link<P> {
         }
     }
 
-    /// Reaps the shim once it is gone; off the container's path.
-    pub(super) fn retire(mut self, ground: Arc<Ground>)
+    /// Reaps the shim once it is gone, and with it the cgroup; off the container's path.
+    pub(super) fn retire(mut self, ground: Arc<Ground>) -> JoinHandle<()>
     where
         P: Send + 'static,
     {
@@ -84,7 +85,7 @@ impl<P> Link<P> {
             // The shim has closed its end: it is a zombie in a moment, if it is not one already.
             drop(tokio::task::spawn_blocking(move || connection.reap()).await);
             ground.leaving.send_modify(|shims| *shims -= 1);
-        });
+        })
     }
 }
 

@@ -81,6 +81,8 @@ pub(crate) struct Task {
     paths: Paths,
     endpoint: Option<Endpoint>,
     link: Option<Link<Pending>>,
+    /// The last run's shim, which is leaving: until it has, the container's cgroup is its.
+    retiring: Option<JoinHandle<()>>,
     /// What the first start need not wait for.
     prepared: Option<JoinHandle<Result<Prepared>>>,
     /// Clients that wait for the next start.
@@ -148,6 +150,7 @@ impl Task {
             paths,
             endpoint,
             link,
+            retiring: None,
             prepared,
             waiting: Vec::new(),
             sessions: Vec::new(),

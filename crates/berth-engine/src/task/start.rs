@@ -19,6 +19,9 @@ use crate::{Error, Result};
 /// How long a shim and a mount are kept for a start that does not come.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long the shim of the run before may take to leave.
+const FAREWELL: Duration = Duration::from_secs(5);
+
 /// Makes ready for the start of a container that was just created.
 pub(super) fn expect(ground: &Arc<Ground>, shared: &Arc<Shared>) -> JoinHandle<Result<Prepared>> {
     let (ground, view, late) = (ground.clone(), shared.view(), Arc::downgrade(shared));
@@ -50,7 +53,8 @@ impl Task {
         self.keep = false;
         let failed = started.is_err();
         drop(reply.send(started));
-        if failed && self.record.spec.auto_remove {
+        // One that has to be killed first is removed when it has ended.
+        if failed && self.record.spec.auto_remove && !self.state.is_alive() {
             return self.finish_removal(Durability::Relaxed).await;
         }
         Fate::Lives
@@ -72,6 +76,9 @@ impl Task {
     pub(super) async fn bring_up(&mut self) -> Result<()> {
         self.change(Change::Start(Timestamp::now()));
         self.runs += 1;
+        if let Some(shim) = self.retiring.take() {
+            drop(tokio::time::timeout(FAREWELL, shim).await);
+        }
         // What could not be made ready is tried again, and then says why it fails.
         let prepared = match self.prepared.take() {
             Some(prepared) => prepared.await.ok().and_then(Result::ok),
@@ -90,7 +97,11 @@ impl Task {
         let (birth, saved) = (birth.await, saved.await);
         let joined = |e: tokio::task::JoinError| Error::Internal(format!("starting a container: {e}"));
         match birth.map_err(joined)? {
-            Ok(birth) => self.born(birth, saved.map_err(joined)?),
+            Ok(birth) => {
+                let launched = self.ground.faults.at("start.launched");
+                let saved = saved.map_err(joined)?.and(launched).and_then(|()| self.ground.faults.at("start.recorded"));
+                self.born(birth, saved)
+            }
             Err(error) => {
                 self.stillborn(&error).await;
                 Err(error)
@@ -120,7 +131,8 @@ impl Task {
         self.reset_health();
         self.show();
         if let Err(error) = saved {
-            // It runs, but the next daemon would not know: it must not.
+            // It runs, but the next daemon would not know: it must not, whatever its policy says.
+            self.history.by_hand = true;
             self.kill_now();
             return Err(error);
         }

@@ -112,6 +112,7 @@ impl Home {
             cgroup_parent: self.cgroup_parent(),
             log_options: Default::default(),
             policy: Default::default(),
+            fault: None,
         });
         engine.await.unwrap()
     }

@@ -214,6 +214,11 @@ impl Host {
         self.daemon.as_mut().expect("ours").signal(rustix::process::Signal::KILL);
     }
 
+    /// From its next start on the daemon has nothing but the ordinary.
+    pub(crate) fn wish_for_nothing(&mut self) {
+        self.daemon.as_mut().expect("ours").wishes = Wishes::default();
+    }
+
     /// An orderly end of the daemon.
     pub(crate) fn stop_daemon(&mut self) {
         self.daemon.as_mut().expect("ours").signal(rustix::process::Signal::TERM);
