@@ -11,6 +11,7 @@ pub(crate) enum Args {
     AtLeast(usize),
     Exactly(usize),
     AtMost(usize),
+    Between(usize, usize),
 }
 
 /// One command.
@@ -40,6 +41,9 @@ impl Command {
             Args::AtLeast(n) if given < n => Some((format!("requires at least {n} argument{}", s(n)), "See")),
             Args::Exactly(n) if given != n => Some((format!("requires {n} argument{}", s(n)), "Run")),
             Args::AtMost(n) if given > n => Some((format!("requires at most {n} argument{}", s(n)), "See")),
+            Args::Between(low, high) if !(low..=high).contains(&given) => {
+                Some((format!("requires at least {low} and at most {high} arguments"), "See"))
+            }
             _ => None,
         }
     }
@@ -68,8 +72,8 @@ pub(crate) struct Group {
 }
 
 use crate::cmd::{
-    attach, create, events, exec, images, info, inspect, kill, logs, pause, prune, ps, pull, rename, restart, rm, rmi,
-    run, start, stop, stop_all, unpause, version, wait,
+    attach, completion, context, create, dial_stdio, events, exec, images, info, inspect, kill, logs, network, pause,
+    port, prune, ps, pull, rename, restart, rm, rmi, run, start, stop, stop_all, unpause, version, wait,
 };
 
 /// The commands at the top, in the order of help.
@@ -86,6 +90,7 @@ pub(crate) const OTHERS: &[&Command] = &[
     &logs::COMMAND,
     &pause::COMMAND,
     &rename::COMMAND,
+    &port::COMMAND,
     &restart::COMMAND,
     &rm::COMMAND,
     &rmi::COMMAND,
@@ -96,7 +101,8 @@ pub(crate) const OTHERS: &[&Command] = &[
 ];
 
 /// The groups.
-pub(crate) const GROUPS: &[&Group] = &[&CONTAINER, &IMAGE, &SYSTEM];
+pub(crate) const GROUPS: &[&Group] =
+    &[&completion::GROUP, &CONTAINER, &context::GROUP, &IMAGE, &network::GROUP, &SYSTEM];
 
 const CONTAINER: Group = Group {
     name: "container",
@@ -114,6 +120,7 @@ const CONTAINER: Group = Group {
         ("pause", &pause::COMMAND),
         ("prune", &prune::CONTAINERS),
         ("rename", &rename::COMMAND),
+        ("port", &port::COMMAND),
         ("restart", &restart::COMMAND),
         ("rm", &rm::COMMAND),
         ("remove", &rm::COMMAND),
@@ -123,7 +130,7 @@ const CONTAINER: Group = Group {
         ("unpause", &unpause::COMMAND),
         ("wait", &wait::COMMAND),
     ],
-    not_yet: &["commit", "cp", "diff", "export", "port", "stats", "top", "update"],
+    not_yet: &["commit", "cp", "diff", "export", "stats", "top", "update"],
 };
 
 const IMAGE: Group = Group {
@@ -143,8 +150,13 @@ const IMAGE: Group = Group {
 const SYSTEM: Group = Group {
     name: "system",
     about: "Look at the engine",
-    commands: &[("events", &events::COMMAND), ("info", &info::COMMAND), ("stop-all", &stop_all::COMMAND)],
-    not_yet: &["df", "prune", "dial-stdio"],
+    commands: &[
+        ("dial-stdio", &dial_stdio::COMMAND),
+        ("events", &events::COMMAND),
+        ("info", &info::COMMAND),
+        ("stop-all", &stop_all::COMMAND),
+    ],
+    not_yet: &["df", "prune"],
 };
 
 /// What Docker has at the top and we do not, yet.
@@ -156,7 +168,6 @@ const NOT_YET: &[&str] = &[
     "commit",
     "compose",
     "config",
-    "context",
     "cp",
     "diff",
     "export",
@@ -166,10 +177,8 @@ const NOT_YET: &[&str] = &[
     "login",
     "logout",
     "manifest",
-    "network",
     "node",
     "plugin",
-    "port",
     "push",
     "save",
     "search",
@@ -196,6 +205,12 @@ pub(crate) fn find(word: &str) -> Option<Entry> {
     NOT_YET.contains(&word).then_some(Entry::NotYet)
 }
 
+/// A command of ours, which no plugin can replace.
+pub(crate) fn is_ours(word: &str) -> bool {
+    matches!(find(word), Some(Entry::Command(_) | Entry::Group(_)))
+        || matches!(word, "help" | "daemon" | "completion" | "__complete" | "__completeNoDesc")
+}
+
 /// Looks a word in a group up.
 pub(crate) fn find_in(group: &'static Group, word: &str) -> Option<Entry> {
     if let Some((_, command)) = group.commands.iter().find(|(name, _)| *name == word) {
@@ -211,20 +226,27 @@ pub(crate) fn similar<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> V
         .filter(|(d, name)| *d <= 2 && *d < name.len() || (name.starts_with(word) && !word.is_empty()))
         .collect();
     near.sort();
+    near.dedup();
     near.into_iter().map(|(_, name)| name).take(3).collect()
 }
 
+/// How many letters are wrong, missing, too many, or swapped with their neighbour.
 fn distance(a: &str, b: &str) -> usize {
-    let b = b.as_bytes();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(ca != *cb);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            rows[i][j] = if i == 0 || j == 0 {
+                i + j
+            } else {
+                let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                let swapped = match i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                    true => rows[i - 2][j - 2] + 1,
+                    false => usize::MAX,
+                };
+                replaced.min(swapped).min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1)
+            };
         }
     }
-    row[b.len()]
+    rows[a.len()][b.len()]
 }

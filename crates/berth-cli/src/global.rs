@@ -3,11 +3,12 @@
 use crate::command::{COMMON, Command, GROUPS, Group, OTHERS};
 use crate::failure::Failure;
 use crate::flag::{Flag, help as render, parse};
+use crate::plugin::Plugin;
 use crate::program::Program;
 use crate::terminal;
 use crate::tls::TlsFlags;
 
-const FLAGS: &[Flag] = &[
+pub(crate) const FLAGS: &[Flag] = &[
     Flag::text("config", "Directory of the client's configuration").default("~/.docker"),
     Flag::text("context", "Context whose daemon is used (overrides DOCKER_HOST)").short('c'),
     Flag::switch("debug", "Say more about what goes wrong").short('D'),
@@ -28,16 +29,13 @@ pub(crate) struct Globals {
     pub(crate) context: Option<String>,
     pub(crate) config: Option<String>,
     pub(crate) tls: TlsFlags,
+    pub(crate) debug: bool,
 }
 
 /// Takes the flags before the command; the rest begins with the command.
-pub(crate) fn parse(program: Program, words: &[String]) -> Result<(Globals, Vec<String>), Failure> {
+pub(crate) fn parse(program: Program, words: &[String]) -> Result<Words, Failure> {
     let parsed = parse::parse(FLAGS, words, false)
         .map_err(|error| program.bad_flag(&error, "", "[OPTIONS] COMMAND [ARG...]"))?;
-    if parsed.help {
-        crate::print(&help(program));
-        return Err(Failure::silent(0));
-    }
     if parsed.on("version") {
         crate::print(&format!("{}\n", version_line(program)));
         return Err(Failure::silent(0));
@@ -58,8 +56,22 @@ pub(crate) fn parse(program: Program, words: &[String]) -> Result<(Globals, Vec<
             cert: parsed.get("tlscert").map(str::to_owned),
             key: parsed.get("tlskey").map(str::to_owned),
         },
+        debug: parsed.on("debug"),
     };
-    Ok((globals, parsed.args))
+    if !globals.hosts.is_empty() && globals.context.is_some() {
+        return Err(Failure::new("conflicting options: cannot specify both --host and --context"));
+    }
+    Ok(Words { globals, help: parsed.help, rest: parsed.args })
+}
+
+/// A command line whose beginning has been read.
+#[derive(Debug)]
+pub(crate) struct Words {
+    pub(crate) globals: Globals,
+    /// `--help` stood before the command.
+    pub(crate) help: bool,
+    /// The command and what follows it.
+    pub(crate) rest: Vec<String>,
 }
 
 fn version_line(program: Program) -> String {
@@ -70,20 +82,34 @@ fn version_line(program: Program) -> String {
     }
 }
 
-/// `--help` alone.
-pub(crate) fn help(program: Program) -> String {
+/// `--help` alone; `plugins` are listed with the groups, broken ones with what is wrong with them.
+pub(crate) fn help(program: Program, plugins: &[Plugin]) -> String {
     let lines = |commands: &[&'static Command]| commands.iter().map(|c| (c.name, c.about)).collect::<Vec<_>>();
-    let groups: Vec<_> = GROUPS.iter().map(|g| (g.name, g.about)).collect();
+    let working = plugins.iter().filter(|plugin| plugin.error.is_none() && !plugin.hidden);
+    // Docker marks what comes from a plugin with a star.
+    let starred: Vec<_> = working.map(|p| (format!("{}*", p.name), p.short_description.as_str())).collect();
+    let mut groups: Vec<_> = GROUPS.iter().map(|g| (g.name, g.about)).collect();
+    groups.extend(starred.iter().map(|(name, about)| (name.as_str(), *about)));
+    groups.sort_unstable();
     let mut others = lines(OTHERS);
     others.push(("daemon", "Serve the Engine API"));
     others.sort_unstable();
+    let broken: Vec<_> = plugins.iter().filter_map(|p| Some((p.name.as_str(), p.error.as_deref()?))).collect();
+    let broken = if broken.is_empty() { String::new() } else { render::names("Invalid Plugins", &broken) };
     format!(
-        "Usage:  {program} [OPTIONS] COMMAND\n\nRuns containers\n{}{}{}{}\nRun '{program} COMMAND --help' for more information on a command.\n",
+        "Usage:  {program} [OPTIONS] COMMAND\n\nRuns containers\n{}{}{}{broken}{}\nRun '{program} COMMAND --help' for more information on a command.\n",
         render::names("Common Commands", &lines(COMMON)),
         render::names("Management Commands", &groups),
         render::names("Commands", &others),
         render::flags("Global Options", FLAGS, terminal::width()),
     )
+}
+
+/// Every word that a command line can begin with, and what it is; plugins excepted.
+pub(crate) fn top_level() -> Vec<(&'static str, &'static str)> {
+    let commands = COMMON.iter().chain(OTHERS).map(|command| (command.name, command.about));
+    let groups = GROUPS.iter().map(|group| (group.name, group.about));
+    commands.chain(groups).chain([("daemon", "Serve the Engine API")]).collect()
 }
 
 /// `container --help`.

@@ -6,8 +6,10 @@
 //! nothing. Answers of the daemon are shown by `format` and `table`; streams and terminals are in `stream`.
 //! This crate speaks to a daemon only through `berth-client`, and knows no engine. Start reading at [`main`].
 
+mod alias;
 mod cmd;
 mod command;
+mod complete;
 mod config;
 mod context;
 mod create;
@@ -18,13 +20,16 @@ mod global;
 mod grammar;
 mod ondemand;
 mod order;
+mod plugin;
 mod program;
 mod progress;
 mod prompt;
 mod session;
 mod shape;
+mod ssh;
 mod stream;
 mod table;
+mod target;
 mod terminal;
 mod tls;
 mod unit;
@@ -51,26 +56,59 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
 }
 
 fn dispatch(program: Program, words: &[String]) -> Outcome {
-    let (globals, rest) = global::parse(program, words)?;
-    let Some((word, rest)) = rest.split_first() else {
-        print(&global::help(program));
+    let global::Words { globals, help: wants_help, rest } = global::parse(program, words)?;
+    let before = words.len() - rest.len();
+    let session = Session::new(program, globals, &NOTHING, String::new());
+    let Some((word, after)) = rest.split_first().filter(|_| !wants_help) else {
+        print(&global::help(program, &plugin::list(&session)));
         return Ok(0);
     };
-    if word == "help" {
-        return help(program, rest);
-    }
-    if word == "daemon" {
-        return Err(ondemand::become_daemon(&globals.hosts, rest));
+    match word.as_str() {
+        "help" => return help(&session, after),
+        "daemon" => return Err(ondemand::become_daemon(session.hosts(), after)),
+        _ if complete::COMMANDS.contains(&word.as_str()) => {
+            print(&complete::answer(&session, after, word == complete::COMMANDS[0]));
+            return Ok(0);
+        }
+        _ => {}
     }
     match command::find(word) {
-        Some(Entry::Command(command)) => run(program, globals, command, command.name, rest),
-        Some(Entry::Group(group)) => in_group(program, globals, group, rest),
-        Some(Entry::NotYet) => Err(not_yet(program, word)),
-        None => Err(unknown(program, word)),
+        Some(Entry::Command(command)) => run(session, command, command.name, after),
+        Some(Entry::Group(group)) => in_group(session, group, after),
+        other => {
+            let rest = alias::replace(session.config(), &rest)?;
+            if let Some(plugin) = plugin::find(&session, &rest[0]) {
+                return match &plugin.error {
+                    None => Err(plugin::become_plugin(&session, &plugin, &[&words[..before], &rest].concat())),
+                    Some(reason) => Err(Failure::new(format!(
+                        "{program}: the plugin {} cannot be used: {reason}",
+                        plugin.path.display()
+                    ))),
+                };
+            }
+            match other {
+                Some(_) => Err(not_yet(program, word)),
+                None => Err(unknown(&session, word)),
+            }
+        }
     }
 }
 
-fn in_group(program: Program, globals: global::Globals, group: &'static Group, words: &[String]) -> Outcome {
+/// What the session is for before the command is known, or where there is none.
+const NOTHING: Command = Command {
+    name: "",
+    usage: "",
+    about: "",
+    aliases: &[],
+    flags: &[],
+    args: command::Args::None,
+    interspersed: true,
+    wants_daemon: false,
+    run: |_, _| Ok(0),
+};
+
+fn in_group(session: Session, group: &'static Group, words: &[String]) -> Outcome {
+    let program = session.program;
     let Some((word, rest)) = words.split_first() else {
         eprint!("{}", global::group_help(program, group));
         return Ok(0);
@@ -84,9 +122,7 @@ fn in_group(program: Program, globals: global::Globals, group: &'static Group, w
         return Err(program.bad_flag(&error, group.name, group.name));
     }
     match command::find_in(group, word) {
-        Some(Entry::Command(command)) => {
-            run(program, globals, command, &format!("{} {}", group.name, command.name), rest)
-        }
+        Some(Entry::Command(command)) => run(session, command, &format!("{} {}", group.name, command.name), rest),
         Some(_) => Err(not_yet(program, &format!("{} {word}", group.name))),
         None => {
             let near = command::similar(word, group.commands.iter().map(|(name, _)| *name));
@@ -101,7 +137,8 @@ fn in_group(program: Program, globals: global::Globals, group: &'static Group, w
     }
 }
 
-fn run(program: Program, globals: global::Globals, command: &'static Command, path: &str, words: &[String]) -> Outcome {
+fn run(session: Session, command: &'static Command, path: &str, words: &[String]) -> Outcome {
+    let program = session.program;
     let parsed = flag::parse::parse(command.flags, words, command.interspersed)
         .map_err(|error| program.bad_flag(&error, path, command.usage))?;
     if parsed.help {
@@ -111,13 +148,13 @@ fn run(program: Program, globals: global::Globals, command: &'static Command, pa
     if let Some((reason, see)) = command.check_args(parsed.args.len()) {
         return Err(program.bad_args(&reason, see, path, command));
     }
-    let session = Session::new(program, globals, command, path.to_owned());
-    (command.run)(&session, &parsed)
+    (command.run)(&session.of(command, path.to_owned()), &parsed)
 }
 
-fn help(program: Program, words: &[String]) -> Outcome {
+fn help(session: &Session, words: &[String]) -> Outcome {
+    let program = session.program;
     let Some((word, rest)) = words.split_first() else {
-        print(&global::help(program));
+        print(&global::help(program, &plugin::list(session)));
         return Ok(0);
     };
     let text = match (command::find(word), rest.first()) {
@@ -129,7 +166,15 @@ fn help(program: Program, words: &[String]) -> Outcome {
             }
             _ => global::group_help(program, group),
         },
-        _ => return Err(Failure::new(format!("unknown help topic: {}", words.join(" ")))),
+        _ => {
+            return match plugin::find(session, word).filter(|plugin| plugin.error.is_none()) {
+                Some(plugin) => {
+                    let words = [&["help".to_owned()], words].concat();
+                    Err(plugin::become_plugin(session, &plugin, &words))
+                }
+                None => Err(Failure::new(format!("unknown help topic: {}", words.join(" ")))),
+            };
+        }
     };
     print(&text);
     Ok(0)
@@ -139,9 +184,11 @@ fn not_yet(program: Program, command: &str) -> Failure {
     Failure::new(format!("{program}: '{command}' is not built yet (docs/not-yet.md)"))
 }
 
-fn unknown(program: Program, word: &str) -> Failure {
-    let names = command::COMMON.iter().chain(command::OTHERS).map(|c| c.name);
-    let near = command::similar(word, names.chain(command::GROUPS.iter().map(|g| g.name)));
+fn unknown(session: &Session, word: &str) -> Failure {
+    let program = session.program;
+    let plugins = plugin::names(session);
+    let names = global::top_level().into_iter().map(|(name, _)| name);
+    let near = command::similar(word, names.chain(plugins.iter().map(String::as_str)));
     Failure::new(format!(
         "{program}: unknown command: {program} {word}\n\n{}Run '{program} --help' for more information",
         did_you_mean(&near)

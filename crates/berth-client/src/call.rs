@@ -147,6 +147,9 @@ impl Call<'_> {
             .uri(uri)
             .header(header::HOST, self.client.inner.host.authority())
             .header(header::USER_AGENT, concat!("berth/", env!("CARGO_PKG_VERSION")));
+        for (name, value) in self.client.inner.headers.get().into_iter().flatten() {
+            request = request.header(name, value);
+        }
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }

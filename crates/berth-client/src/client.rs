@@ -1,6 +1,6 @@
 //! The client: a host, the version spoken with it, and idle connections.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use berth_api::ApiVersion;
 use bytes::Bytes;
@@ -47,6 +47,8 @@ pub(crate) struct Inner {
     /// What goes into paths, and whether the daemon may talk it down.
     version: Mutex<(ApiVersion, bool)>,
     idle: Mutex<Vec<SendRequest<Full<Bytes>>>>,
+    /// Sent with every request.
+    pub(crate) headers: OnceLock<http::HeaderMap>,
 }
 
 impl Client {
@@ -69,7 +71,15 @@ impl Client {
 
     fn by(host: &Host, way: Way) -> Self {
         let version = Mutex::new((ApiVersion::MAX, true));
-        Self { inner: Arc::new(Inner { host: host.clone(), way, version, idle: Mutex::new(Vec::new()) }) }
+        Self {
+            inner: Arc::new(Inner {
+                host: host.clone(),
+                way,
+                version,
+                idle: Mutex::new(Vec::new()),
+                headers: OnceLock::new(),
+            }),
+        }
     }
 
     /// The same client, speaking exactly `version` (as `DOCKER_API_VERSION` asks).
@@ -85,6 +95,13 @@ impl Client {
     /// The daemon cannot be reached.
     pub async fn dial(&self) -> Result<crate::Stream, Error> {
         crate::Stream::open(&self.inner.host, &self.inner.way).await
+    }
+
+    /// The same client, sending these headers with every request. The first call counts.
+    #[must_use]
+    pub fn with_headers(self, headers: http::HeaderMap) -> Self {
+        _ = self.inner.headers.set(headers);
+        self
     }
 
     /// Where the daemon is.

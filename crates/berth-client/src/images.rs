@@ -37,12 +37,14 @@ pub struct ListImages {
 }
 
 /// How to remove an image.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct RemoveImage {
     /// Even if something uses it.
     pub force: bool,
     /// Keep untagged parents.
     pub no_prune: bool,
+    /// Only these platforms, each as JSON; none: the whole image.
+    pub platforms: Vec<String>,
 }
 
 impl Client {
@@ -86,8 +88,11 @@ impl Client {
     ///
     /// # Errors
     /// 409: a container uses it.
-    pub async fn remove_image(&self, name: &str, options: RemoveImage) -> Result<Vec<ImageDeleted>, Error> {
-        let path = Path::new(&["images", name]).flag("force", options.force).flag("noprune", options.no_prune);
+    pub async fn remove_image(&self, name: &str, options: &RemoveImage) -> Result<Vec<ImageDeleted>, Error> {
+        let mut path = Path::new(&["images", name]).flag("force", options.force).flag("noprune", options.no_prune);
+        for platform in &options.platforms {
+            path = path.text("platforms", platform);
+        }
         self.call(Method::DELETE, path).decode().await
     }
 }

@@ -92,6 +92,22 @@ impl Client {
         self.call(Method::GET, Path::new(&["networks"])).decode().await
     }
 
+    /// The networks that pass `filters`.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn networks_that(&self, wanted: &Filters) -> Result<Vec<Network>, Error> {
+        self.call(Method::GET, Path::new(&["networks"]).text("filters", &filters(wanted))).decode().await
+    }
+
+    /// Removes a network.
+    ///
+    /// # Errors
+    /// 403: it is predefined; 404: it is not there.
+    pub async fn remove_network(&self, name: &str) -> Result<(), Error> {
+        self.call(Method::DELETE, Path::new(&["networks", name])).done().await
+    }
+
     /// Volumes.
     ///
     /// # Errors

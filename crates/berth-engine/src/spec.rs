@@ -58,6 +58,9 @@ pub struct ContainerSpec {
     pub annotations: BTreeMap<String, String>,
     /// The terminal's first size (rows, columns); `(0, 0)`: unknown.
     pub console_size: (u16, u16),
+    /// The client's file with the id; only shown by inspect.
+    #[serde(default)]
+    pub container_id_file: String,
 }
 
 /// `--restart`.

@@ -19,8 +19,9 @@ pub(crate) const COMMAND: Command = Command {
 };
 
 fn run(session: &Session, parsed: &Parsed) -> Outcome {
-    let plan = create::plan(parsed).map_err(|reason| session.program.not_run(&reason, &session.path, 125))?;
+    let mut plan = create::plan(parsed).map_err(|reason| session.program.not_run(&reason, &session.path, 125))?;
     let client = session.client()?;
+    plan.add_proxies(session, &client);
     let id = session.block_on(create::make(session, &client, &plan))?.map_err(Failure::new)?;
     crate::print(&format!(
         "{id}

@@ -10,7 +10,7 @@ use crate::failure::Outcome;
 use crate::flag::{Flag, Parsed};
 use crate::session::Session;
 use crate::unit::size;
-use crate::{format, order};
+use crate::{format, order, plugin};
 
 pub(crate) const COMMAND: Command = Command {
     name: "info",
@@ -29,8 +29,8 @@ fn run(session: &Session, parsed: &Parsed) -> Outcome {
     if let Some(template) = parsed.get("format").filter(|f| !f.is_empty()) {
         let mut json = session.block_on(client.get(&["info"], &[]))??;
         let client_info = serde_json::json!({
-            "Debug": false, "Version": env!("CARGO_PKG_VERSION"), "Os": "linux",
-            "Context": session.context_name(), "Plugins": [], "Warnings": null,
+            "Debug": session.debug(), "Version": env!("CARGO_PKG_VERSION"), "Os": "linux",
+            "Context": session.context_name(), "Plugins": plugin::list(session), "Warnings": null,
         });
         if let Some(members) = json.as_object_mut() {
             members.insert("ClientInfo".to_owned(), client_info);
@@ -40,16 +40,38 @@ fn run(session: &Session, parsed: &Parsed) -> Outcome {
         return Ok(0);
     }
     let version = env!("CARGO_PKG_VERSION");
+    let plugins = plugin::list(session);
     crate::print(&format!(
-        "Client: berth\n Version:    {version}\n Context:    {}\n Debug Mode: false\n\nServer:\n",
-        session.context_name()
+        "Client: berth\n Version:    {version}\n Context:    {}\n Debug Mode: {}\n{}\nServer:\n",
+        session.context_name(),
+        session.debug(),
+        client_plugins(&plugins)
     ));
+    for (plugin, error) in plugins.iter().filter_map(|plugin| Some((plugin, plugin.error.as_ref()?))) {
+        eprintln!("WARNING: Plugin {:?} is not valid: {error}", plugin.path);
+    }
     let info = session.block_on(client.info())??;
     crate::print(&server(&info));
     for warning in info.warnings.iter().flatten() {
         eprintln!("{warning}");
     }
     Ok(0)
+}
+
+/// The command line's own plugins.
+fn client_plugins(plugins: &[plugin::Plugin]) -> String {
+    let mut out = String::new();
+    for plugin in plugins.iter().filter(|plugin| plugin.error.is_none()) {
+        if out.is_empty() {
+            out.push_str(" Plugins:\n");
+        }
+        _ = writeln!(out, "  {}: {} ({})", plugin.name, plugin.short_description, plugin.vendor);
+        if !plugin.version.is_empty() {
+            _ = writeln!(out, "    Version:  {}", plugin.version);
+        }
+        _ = writeln!(out, "    Path:     {}", plugin.path.display());
+    }
+    out
 }
 
 fn server(info: &Info) -> String {

@@ -41,8 +41,26 @@ pub(crate) const CONTAINER: Command = Command {
 pub(crate) const IMAGE: Command = Command {
     usage: "inspect [OPTIONS] IMAGE [IMAGE...]",
     about: "Show everything about images",
-    flags: &[FORMAT, Flag::text("platform", "Only this platform").hidden()],
-    run: |session, parsed| inspect(session, parsed, &[Kind::IMAGE]),
+    flags: &[FORMAT, Flag::text("platform", "The image for this platform (os[/arch[/variant]])")],
+    run: |session, parsed| {
+        let platform = parsed.get("platform").filter(|platform| !platform.is_empty());
+        let platform = platform.map(crate::cmd::platform_json).transpose()?;
+        inspect_with(session, parsed, &[Kind::IMAGE], platform.as_deref())
+    },
+    ..COMMAND
+};
+
+/// Within `network`.
+pub(crate) const NETWORK: Command = Command {
+    usage: "inspect [OPTIONS] NETWORK [NETWORK...]",
+    about: "Show everything about networks",
+    flags: &[FORMAT, Flag::switch("verbose", "With what other nodes of a swarm know").short('v')],
+    run: |session, parsed| {
+        if parsed.on("verbose") {
+            return Err(Failure::new("--verbose asks the nodes of a swarm: swarm is not built yet (docs/not-yet.md)"));
+        }
+        inspect(session, parsed, &[Kind::NETWORK])
+    },
     ..COMMAND
 };
 
@@ -61,11 +79,12 @@ impl Kind {
     const CONTAINER: Self =
         Self { name: "container", collection: "containers", json: true, read: order::like::<ContainerInspect> };
     const IMAGE: Self = Self { name: "image", collection: "images", json: true, read: order::like::<ImageInspect> };
+    const NETWORK: Self = Self { name: "network", collection: "networks", json: false, read: order::like::<Network> };
     /// In the order in which they are tried.
     const ALL: &[Self] = &[
         Self::CONTAINER,
         Self::IMAGE,
-        Self { name: "network", collection: "networks", json: false, read: order::like::<Network> },
+        Self::NETWORK,
         Self { name: "volume", collection: "volumes", json: false, read: order::like::<serde_json::Value> },
         Self { name: "plugin", collection: "plugins", json: true, read: order::like::<serde_json::Value> },
     ];
@@ -88,6 +107,10 @@ fn run(session: &Session, parsed: &Parsed) -> Outcome {
 }
 
 fn inspect(session: &Session, parsed: &Parsed, kinds: &[Kind]) -> Outcome {
+    inspect_with(session, parsed, kinds, None)
+}
+
+fn inspect_with(session: &Session, parsed: &Parsed, kinds: &[Kind], platform: Option<&str>) -> Outcome {
     let template = parsed.get("format").filter(|f| !f.is_empty());
     if let Some(template) = template.filter(|t| *t != "json") {
         berth_template::Template::parse(template).map_err(|e| format::bad_template(&e).code(64))?;
@@ -96,7 +119,7 @@ fn inspect(session: &Session, parsed: &Parsed, kinds: &[Kind]) -> Outcome {
     let (found, errors) = session.block_on(async {
         let (mut found, mut errors) = (Vec::new(), Vec::new());
         for name in &parsed.args {
-            match find(&client, name, kinds, parsed.on("size")).await {
+            match find(&client, name, kinds, parsed.on("size"), platform).await {
                 Ok(value) => found.push(value),
                 Err(error) => errors.push(error),
             }
@@ -126,14 +149,21 @@ fn show(template: Option<&str>, found: Vec<Value>) -> Result<(), Failure> {
 }
 
 /// Looks an object up, trying the kinds in order; the error is a sentence.
-async fn find(client: &Client, name: &str, kinds: &[Kind], size: bool) -> Result<Value, String> {
+async fn find(
+    client: &Client,
+    name: &str,
+    kinds: &[Kind],
+    size: bool,
+    platform: Option<&str>,
+) -> Result<Value, String> {
     for kind in kinds {
         let mut parts = vec![kind.collection, name];
         if kind.json {
             parts.push("json");
         }
-        let query: &[(&str, &str)] = if size && kind.name == "container" { &[("size", "1")] } else { &[] };
-        match client.get(&parts, query).await {
+        let query =
+            [("size", if size && kind.name == "container" { "1" } else { "" }), ("platform", platform.unwrap_or(""))];
+        match client.get(&parts, &query).await {
             Ok(json) => return (kind.read)(&json).map_err(|failure| failure.message),
             // A kind this daemon does not have holds no object of that name.
             Err(Error::Api { status: 404 | 501, .. }) if kinds.len() > 1 => {}

@@ -1,7 +1,10 @@
 //! The commands, one verb a file: its flags, what they mean, the calls it makes, what it prints.
 
 pub(crate) mod attach;
+pub(crate) mod completion;
+pub(crate) mod context;
 pub(crate) mod create;
+pub(crate) mod dial_stdio;
 pub(crate) mod events;
 pub(crate) mod exec;
 pub(crate) mod images;
@@ -9,7 +12,9 @@ pub(crate) mod info;
 pub(crate) mod inspect;
 pub(crate) mod kill;
 pub(crate) mod logs;
+pub(crate) mod network;
 pub(crate) mod pause;
+pub(crate) mod port;
 pub(crate) mod prune;
 pub(crate) mod ps;
 pub(crate) mod pull;
@@ -63,6 +68,12 @@ pub(crate) fn check_filter(text: &str) -> Result<(), String> {
         return Ok(());
     }
     Err("bad format of filter (expected name=value)".to_owned())
+}
+
+/// A platform as the API's queries take it.
+pub(crate) fn platform_json(text: &str) -> Result<String, String> {
+    let platform = berth_oci::Platform::parse(text).map_err(|error| format!("invalid platform {text:?}: {error}"))?;
+    serde_json::to_string(&platform).map_err(|error| error.to_string())
 }
 
 /// The filters of a command line.

@@ -30,6 +30,7 @@ pub(crate) const COMMAND: Command = Command {
 };
 
 fn run(session: &Session, parsed: &Parsed) -> Outcome {
+    check_trust(parsed)?;
     let given = Reference::parse_name(&parsed.args[0]).map_err(|e| Failure::new(e.to_string()))?;
     let untagged = given.tag().is_none() && given.digest().is_none();
     let all = parsed.on("all-tags");
@@ -48,6 +49,14 @@ fn run(session: &Session, parsed: &Parsed) -> Outcome {
         .map_err(Failure::new)?;
     crate::print(&format!("{}\n", full(&reference)));
     Ok(0)
+}
+
+/// `--disable-content-trust=false` asks for signatures to be verified.
+pub(crate) fn check_trust(parsed: &Parsed) -> Result<(), String> {
+    match parsed.has("disable-content-trust") && !parsed.on("disable-content-trust") {
+        true => Err("--disable-content-trust=false: berth does not verify signatures yet".to_owned()),
+        false => Ok(()),
+    }
 }
 
 fn with_default_tag(reference: &Reference, quiet: bool) -> Reference {

@@ -15,7 +15,7 @@ pub(crate) const COMMAND: Command = Command {
     flags: &[
         Flag::switch("force", "Also where something uses it").short('f'),
         Flag::switch("no-prune", "Keep untagged parents"),
-        Flag::list("platform", "Only this platform's variant").hidden(),
+        Flag::list("platform", "Only the image for this platform (os[/arch[/variant]])"),
     ],
     args: Args::AtLeast(1),
     interspersed: true,
@@ -27,12 +27,13 @@ pub(crate) const COMMAND: Command = Command {
 pub(crate) const RM: Command = Command { name: "rm", usage: "rm [OPTIONS] IMAGE [IMAGE...]", ..COMMAND };
 
 fn run(session: &Session, parsed: &Parsed) -> Outcome {
-    let options = RemoveImage { force: parsed.on("force"), no_prune: parsed.on("no-prune") };
+    let platforms = parsed.all("platform").map(super::platform_json).collect::<Result<Vec<_>, _>>()?;
+    let options = RemoveImage { force: parsed.on("force"), no_prune: parsed.on("no-prune"), platforms };
     let client = session.client()?;
     let failed = session.block_on(async {
         let mut failed = false;
         for name in &parsed.args {
-            match client.remove_image(name, options).await {
+            match client.remove_image(name, &options).await {
                 Ok(gone) => {
                     for line in gone {
                         let deleted = line.deleted.map(|id| format!("Deleted: {id}\n"));

@@ -27,12 +27,13 @@ const NOT_RUN: u8 = 125;
 
 fn run(session: &Session, parsed: &Parsed) -> Outcome {
     let not_run = |reason: &str, code: u8| session.program.not_run(reason, &session.path, code);
-    let plan = create::plan(parsed).map_err(|reason| not_run(&reason, NOT_RUN))?;
-    let config = &plan.request.config;
+    let mut plan = create::plan(parsed).map_err(|reason| not_run(&reason, NOT_RUN))?;
+    let config = plan.request.config.clone();
     if config.attach_stdin && config.tty && !terminal::stdin_is_terminal() {
         return Err(Failure::new("the input device is not a TTY"));
     }
     let client = session.client().map_err(|f| not_run(&f.message, NOT_RUN))?;
+    plan.add_proxies(session, &client);
     if parsed.on("detach") {
         return session.block_on(in_background(session, &client, &plan))?;
     }

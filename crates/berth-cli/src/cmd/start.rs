@@ -30,7 +30,7 @@ pub(crate) const COMMAND: Command = Command {
 };
 
 fn run(session: &Session, parsed: &Parsed) -> Outcome {
-    if parsed.has("checkpoint") {
+    if parsed.has("checkpoint") || parsed.has("checkpoint-dir") {
         return Err(Failure::new("starting from a checkpoint is not built yet (docs/not-yet.md)"));
     }
     if !parsed.on("attach") && !parsed.on("interactive") {

@@ -17,6 +17,7 @@ use berth_api::CreateRequest;
 
 use crate::flag::Parsed;
 use crate::grammar::keys;
+use crate::session::Session;
 
 /// When the image is pulled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +38,18 @@ pub(crate) struct Plan {
     pub(crate) cidfile: Option<String>,
 }
 
+impl Plan {
+    /// Tells the container of the proxies that `config.json` names for this daemon.
+    pub(crate) fn add_proxies(&mut self, session: &Session, client: &berth_client::Client) {
+        let given = self.request.config.env.get_or_insert_default();
+        let proxies = session.proxy_environment(client, given);
+        given.extend(proxies);
+    }
+}
+
 /// What is meant by a command line of `run` or `create`.
 pub(crate) fn plan(parsed: &Parsed) -> Result<Plan, String> {
+    crate::cmd::pull::check_trust(parsed)?;
     check_image(parsed.args.first().map_or("", String::as_str))?;
     let mut request = CreateRequest { config: config::read(parsed)?, ..CreateRequest::default() };
     let host = host::read(parsed, &mut request.config)?;

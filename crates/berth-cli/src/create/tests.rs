@@ -76,7 +76,6 @@ fn refusals() {
             &["--restart", "always:3", "x"],
             "invalid restart policy: maximum retry count cannot be used with restart policy 'always'",
         ),
-        (&["-d", "-a", "stdin", "x"], "conflicting options: cannot specify both --attach and --detach"),
         (&["--memory-swappiness", "101", "x"], "invalid value: 101. Valid memory swappiness range is 0-100"),
         (&["UPPER"], "invalid reference format: repository name (library/UPPER) must be lowercase"),
         (&["--pid", "foo", "x"], "--pid: invalid PID mode"),

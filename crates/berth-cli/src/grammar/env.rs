@@ -83,7 +83,7 @@ pub(crate) fn parse_file(bytes: &[u8], lookup: Option<Lookup<'_>>) -> Result<Vec
         match lookup {
             _ if has_value => found.push(line.to_owned()),
             Some(lookup) => found.extend(lookup(name).map(|value| format!("{name}={value}"))),
-            None => found.push(format!("{name}=")),
+            None => {}
         }
     }
     Ok(found)

@@ -1,6 +1,6 @@
 //! Between the user's terminal and a container: copying both ways, detaching, signals, window sizes.
 
-mod input;
+pub(crate) mod input;
 mod output;
 pub(crate) mod signals;
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use berth_api::image::ImageDeleted;
 use berth_engine::EventKind;
 use berth_image::{DeleteOptions, Deleted, ErrorKind};
+use berth_oci::Platform;
 use http::StatusCode;
 
 use crate::daemon::Daemon;
@@ -62,12 +63,30 @@ pub(crate) async fn list(call: Call) -> Result<Answer, ApiError> {
 /// `GET /images/{name}/json`
 pub(crate) async fn inspect(call: Call) -> Result<Answer, ApiError> {
     let found = call.daemon.images.resolve(call.name())?;
+    let asked = call.query.text("platform");
+    if !asked.is_empty() {
+        let platform = platform(asked)?;
+        if platform.suits(&found.platform()).is_none() {
+            return Err(ApiError::not_found(format!(
+                "image with reference {} was found but does not provide the specified platform ({platform})",
+                call.name()
+            )));
+        }
+    }
     let shown = image::inspect(&found, &call.daemon.facts.driver);
     Ok(steps::json(call.version, Object::Image, StatusCode::OK, &shown))
 }
 
+/// A platform in a query: JSON.
+fn platform(text: &str) -> Result<Platform, ApiError> {
+    serde_json::from_str(text).map_err(|error| ApiError::invalid(format!("failed to parse platform: {error}")))
+}
+
 /// `DELETE /images/{name}`
 pub(crate) async fn remove(call: Call) -> Result<Answer, ApiError> {
+    if !call.query.text("platforms").is_empty() {
+        return Err(ApiError::not_yet("keep several platforms of an image", "--platform, platforms"));
+    }
     let (daemon, name) = (call.daemon.clone(), call.name().to_owned());
     let alive = daemon.engine.containers().list();
     let running = alive.iter().filter(|view| view.state.counts_as_running()).map(|view| view.id.to_string());

@@ -64,6 +64,7 @@ impl TryFrom<Asked<'_>> for ContainerSpec {
             health: health::asked(&config, &host)?,
             console_size: console_size(&host),
             annotations: host.annotations,
+            container_id_file: host.container_id_file,
             stdio: stdio(&config),
             labels: config.labels.clone().unwrap_or_default(),
             hostname: config.hostname.clone(),

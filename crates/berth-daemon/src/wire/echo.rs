@@ -68,6 +68,7 @@ pub(crate) fn host_config(spec: &ContainerSpec, cgroup_namespace: &str) -> HostC
         auto_remove: spec.auto_remove,
         console_size: [rows.into(), columns.into()],
         annotations: spec.annotations.clone(),
+        container_id_file: spec.container_id_file.clone(),
         dns: list(&network.dns),
         dns_options: list(&network.dns_options),
         dns_search: list(&network.dns_search),

@@ -17,7 +17,10 @@ mod registry;
 mod terminal;
 
 mod bundle;
+mod commands;
+mod completion;
 mod concepts;
+mod contexts;
 mod debian;
 mod devices;
 mod endings;
@@ -32,6 +35,7 @@ mod lists;
 mod neighbours;
 mod ondemand;
 mod peers;
+mod plugins;
 mod pull;
 mod reboot;
 mod recovery;
