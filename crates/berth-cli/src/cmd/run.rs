@@ -27,6 +27,9 @@ const NOT_RUN: u8 = 125;
 
 fn run(session: &Session, parsed: &Parsed) -> Outcome {
     let not_run = |reason: &str, code: u8| session.program.not_run(reason, &session.path, code);
+    if parsed.on("detach") && parsed.has("attach") {
+        return Err(Failure::new("conflicting options: cannot specify both --attach and --detach"));
+    }
     let mut plan = create::plan(parsed).map_err(|reason| not_run(&reason, NOT_RUN))?;
     let config = plan.request.config.clone();
     if config.attach_stdin && config.tty && !terminal::stdin_is_terminal() {

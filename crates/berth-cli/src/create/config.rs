@@ -10,9 +10,6 @@ use crate::grammar::{env, mount, network, port};
 pub(super) fn read(parsed: &Parsed) -> Result<ContainerConfig, String> {
     let attached: Vec<String> = parsed.all("attach").map(str::to_ascii_lowercase).collect();
     let detached = parsed.on("detach");
-    if detached && !attached.is_empty() {
-        return Err("conflicting options: cannot specify both --attach and --detach".to_owned());
-    }
     let stdin = parsed.on("interactive");
     let attach = |stream: &str, default: bool| match attached.is_empty() {
         true => default && !detached,

@@ -98,7 +98,7 @@ fn small_print(host: &Host) {
         .fails_with(125, "No such image: nosuch.invalid/x:latest");
     host.try_run(&["run", "--platform", "linux/nosuch/x/y", &image]).fails_with(125, "platform");
     host.try_run(&["run", "-a", "stdwrong", &image]).fails_with(125, "valid streams are STDIN, STDOUT and STDERR");
-    host.try_run(&["run", "-d", "-a", "stdout", &image]).fails_with(125, "--attach and --detach");
+    host.try_run(&["run", "-d", "-a", "stdout", &image]).fails_with(1, "--attach and --detach");
     let detach_keys = host.try_run(&["exec", "--detach-keys", "ctrl-?", "nosuch", "x"]);
     detach_keys.fails_with(1, "No such container: nosuch");
 }
