@@ -153,10 +153,6 @@ fn what_is_not_done_yet_is_refused_by_name() {
             json!({"PortBindings": {"80/tcp": [{"HostPort": "80"}]}}),
             "berth does not publish ports yet (-p, HostConfig.PortBindings)",
         ),
-        (
-            json!({"RestartPolicy": {"Name": "always"}}),
-            "berth does not restart containers by policy yet (--restart, HostConfig.RestartPolicy)",
-        ),
         (json!({"Binds": ["v:/d"]}), "berth does not have volumes yet (-v v:/d, HostConfig.Binds: v)"),
         (
             json!({"NetworkMode": "mine"}),
@@ -167,7 +163,6 @@ fn what_is_not_done_yet_is_refused_by_name() {
         assert_eq!((refusal.status, refusal.message.as_str()), (StatusCode::NOT_IMPLEMENTED, named));
     }
     for body in [
-        json!({"Healthcheck": {"Test": ["CMD", "true"]}}),
         json!({"Volumes": {"/v": {}}}),
         json!({"NetworkingConfig": {"EndpointsConfig": {"mine": null}}}),
         json!({"NetworkingConfig": {"EndpointsConfig": {"bridge": {"Aliases": ["a"]}}}}),

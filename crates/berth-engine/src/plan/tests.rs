@@ -256,3 +256,62 @@ fn a_tmpfs_takes_the_user_s_word_over_the_default() {
     });
     assert_eq!(mount_at(&plan, "/t"), "/t tmpfs tmpfs nosuid,nodev,exec,noatime,size=4096,mode=700,ro");
 }
+
+/// Namespaces by kind; `*` behind one that is somebody else's.
+fn namespaces_of(plan: &Plan) -> Vec<String> {
+    let all = plan.oci.linux().as_ref().unwrap().namespaces().clone().unwrap_or_default();
+    let mut names: Vec<String> =
+        all.iter().map(|n| format!("{}{}", n.typ(), if n.path().is_some() { "*" } else { "" })).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn shared_namespaces() {
+    use crate::spec::{CgroupnsMode, IpcMode, PidMode};
+    assert_eq!(namespaces_of(&planned(|_| ())), ["ipc", "mnt", "net", "pid", "uts"]);
+    let open = planned(|spec| {
+        spec.isolation.pid = PidMode::Host;
+        spec.isolation.ipc = IpcMode::Host;
+        spec.isolation.uts_host = true;
+        spec.isolation.cgroupns = Some(CgroupnsMode::Private);
+    });
+    assert_eq!(namespaces_of(&open), ["cgroup", "mnt", "net"]);
+    assert_eq!((open.oci.hostname(), open.oci.domainname()), (&None, &None));
+    assert_eq!(mount_at(&open, "/dev/shm"), "/dev/shm bind /dev/shm rbind,rprivate");
+    let none = planned(|spec| spec.isolation.ipc = IpcMode::None);
+    assert!(!mounts_of(&none).iter().any(|line| line.starts_with("/dev/shm ")));
+    let mut spec = busybox();
+    spec.isolation.privileged = true;
+    let v2 = HostFacts { cgroup_v2: true, ..host() };
+    assert!(namespaces_of(&plan_on(&v2, &spec, &[]).unwrap()).contains(&"cgroup".to_owned()));
+    assert!(!namespaces_of(&plan_on(&host(), &spec, &[]).unwrap()).contains(&"cgroup".to_owned()));
+}
+
+#[test]
+fn confinement_by_the_daemon_and_by_the_container() {
+    let profile = |spec: &ContainerSpec, host: &HostFacts| process::apparmor(spec, host);
+    let confined = HostFacts { apparmor: true, apparmor_default: "docker-default".into(), ..host() };
+    let mut spec = busybox();
+    assert_eq!(profile(&spec, &host()), None);
+    assert_eq!(profile(&spec, &confined).as_deref(), Some("docker-default"));
+    spec.isolation.privileged = true;
+    assert_eq!(profile(&spec, &confined).as_deref(), Some("unconfined"));
+    spec.isolation.apparmor = Some("mine".into());
+    assert_eq!(profile(&spec, &confined).as_deref(), Some("mine"));
+    // A host with AppArmor whose default profile could not be loaded.
+    let unloaded = HostFacts { apparmor_default: String::new(), ..confined };
+    assert_eq!(profile(&busybox(), &unloaded), None);
+    let writable = planned(|spec| spec.isolation.writable_cgroups = true);
+    assert_eq!(mount_at(&writable, "/sys/fs/cgroup"), "/sys/fs/cgroup cgroup cgroup nosuid,noexec,nodev");
+}
+
+#[test]
+fn device_rules_come_last_and_say_what_was_asked() {
+    let plan =
+        planned(|spec| spec.resources.device_rules = crate::spec::DeviceRule::parse("c 10:* rw").into_iter().collect());
+    let rules = plan.oci.linux().as_ref().unwrap().resources().as_ref().unwrap().devices().clone().unwrap();
+    let last = rules.last().unwrap();
+    assert!(last.allow() && last.major() == Some(10) && last.minor().is_none());
+    assert_eq!(last.access().as_deref(), Some("rw"));
+}
