@@ -45,6 +45,12 @@ impl From<String> for Failure {
     }
 }
 
+impl From<berth_client::stdcopy::UnknownStream> for Failure {
+    fn from(error: berth_client::stdcopy::UnknownStream) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         Self::new(error.to_string())

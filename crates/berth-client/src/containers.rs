@@ -80,6 +80,8 @@ pub struct LogsOptions {
     pub until: String,
     /// The last so many; empty or `all`: all.
     pub tail: String,
+    /// Only lines in which this pattern is found; berth's daemon alone can do it. Empty: all.
+    pub grep: String,
 }
 
 /// What to wait for.
@@ -287,8 +289,13 @@ impl Client {
             .flag("details", options.details)
             .text("since", &options.since)
             .text("until", &options.until)
-            .text("tail", &options.tail);
-        self.call(Method::GET, path).send().await.map(ByteStream::new)
+            .text("tail", &options.tail)
+            .text("grep", &options.grep);
+        let answer = self.call(Method::GET, path).send().await?;
+        if !options.grep.is_empty() && !answer.response.headers().contains_key("berth-log-filter") {
+            return Err(Error::NotFiltered);
+        }
+        Ok(ByteStream::new(answer))
     }
 
     fn container_call(&self, id: &str, verb: &str) -> crate::call::Call<'_> {

@@ -60,6 +60,9 @@ pub enum Error {
         #[source]
         source: serde_json::Error,
     },
+    /// The daemon is not berth's.
+    #[error("the daemon cannot filter logs (--grep is berth's own): pipe them through grep instead")]
+    NotFiltered,
     /// The daemon did not hand the connection over.
     #[error("unable to upgrade to tcp, received {status}")]
     NotUpgraded {

@@ -2,8 +2,6 @@
 //!
 //! Head: stream (0 stdin, 1 stdout, 2 stderr, 3 an error of the daemon), three zero bytes, length as big-endian u32.
 
-use bytes::{Buf, Bytes, BytesMut};
-
 /// Which stream a piece of output belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Output {
@@ -18,7 +16,8 @@ pub enum Output {
 /// Takes frames apart, however they were cut on the way. Gives data out as it comes, without waiting for a whole frame.
 #[derive(Debug, Default)]
 pub struct Demux {
-    pending: BytesMut,
+    /// The beginning of a head.
+    head: Vec<u8>,
     /// The frame being read, and how much of it is still to come.
     open: Option<(Output, usize)>,
 }
@@ -29,41 +28,46 @@ pub struct Demux {
 pub struct UnknownStream(pub u8);
 
 impl Demux {
-    /// Adds bytes as they were received.
-    pub fn push(&mut self, data: &[u8]) {
-        self.pending.extend_from_slice(data);
-    }
-
-    /// The next piece; `None` until more is pushed.
+    /// Takes bytes as they were received, and gives out the pieces in them.
     ///
     /// # Errors
-    /// A head names no known stream.
-    pub fn next_piece(&mut self) -> Result<Option<(Output, Bytes)>, UnknownStream> {
-        loop {
-            if let Some((output, left)) = self.open {
-                if left == 0 {
-                    self.open = None;
-                    continue;
-                }
-                if self.pending.is_empty() {
-                    return Ok(None);
-                }
-                let piece = self.pending.split_to(left.min(self.pending.len())).freeze();
-                self.open = Some((output, left - piece.len()));
-                return Ok(Some((output, piece)));
-            }
-            if self.pending.len() < 8 {
-                return Ok(None);
-            }
-            let output = match self.pending[0] {
-                0 | 1 => Output::Stdout,
-                2 => Output::Stderr,
-                3 => Output::System,
-                other => return Err(UnknownStream(other)),
+    /// A head names no known stream; what `give` fails with.
+    pub fn feed<E: From<UnknownStream>>(
+        &mut self,
+        mut bytes: &[u8],
+        mut give: impl FnMut(Output, &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        while !bytes.is_empty() {
+            let Some((output, left)) = self.open.take() else {
+                bytes = self.take_head(bytes)?;
+                continue;
             };
-            self.pending.advance(4);
-            self.open = Some((output, self.pending.get_u32() as usize));
+            let (piece, rest) = bytes.split_at(bytes.len().min(left));
+            if left > piece.len() {
+                self.open = Some((output, left - piece.len()));
+            }
+            bytes = rest;
+            give(output, piece)?;
         }
+        Ok(())
+    }
+
+    /// Takes of a head what is there; the rest.
+    fn take_head<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], UnknownStream> {
+        let (head, rest) = bytes.split_at(bytes.len().min(8 - self.head.len()));
+        self.head.extend_from_slice(head);
+        let output = match self.head[0] {
+            0 | 1 => Output::Stdout,
+            2 => Output::Stderr,
+            3 => Output::System,
+            other => return Err(UnknownStream(other)),
+        };
+        if let [_, _, _, _, a, b, c, d] = *self.head.as_slice() {
+            self.head.clear();
+            let length = u32::from_be_bytes([a, b, c, d]) as usize;
+            self.open = (length > 0).then_some((output, length));
+        }
+        Ok(rest)
     }
 }
 
@@ -83,10 +87,15 @@ mod tests {
             let mut demux = Demux::default();
             let (mut out, mut err) = (Vec::new(), Vec::new());
             for chunk in wire.chunks(cut) {
-                demux.push(chunk);
-                while let Some((output, piece)) = demux.next_piece().unwrap() {
-                    if output == Output::Stdout { out.extend(piece) } else { err.extend(piece) }
-                }
+                let fed = demux.feed(chunk, |output, piece| {
+                    if output == Output::Stdout {
+                        out.extend(piece)
+                    } else {
+                        err.extend(piece)
+                    }
+                    Ok::<_, UnknownStream>(())
+                });
+                fed.unwrap();
             }
             assert_eq!((out.as_slice(), err.as_slice()), (b"out".as_slice(), b"erro".as_slice()), "cut {cut}");
         }
@@ -95,7 +104,6 @@ mod tests {
     #[test]
     fn an_unknown_stream_is_an_error() {
         let mut demux = Demux::default();
-        demux.push(b"plain text");
-        assert_eq!(demux.next_piece(), Err(UnknownStream(b'p')));
+        assert_eq!(demux.feed(b"plain text", |_, _| Ok(())), Err(UnknownStream(b'p')));
     }
 }

@@ -76,7 +76,7 @@ pub(crate) const FLAGS: &[Flag] = flags! {
     "iptables", "iptables", Switch, Honoured, "Make firewall rules";
     "ipv6", "ipv6", Switch, Only(&["false"]), "IPv6 on the default bridge";
     "live-restore", "live-restore", Switch, Only(&["true"]), "Containers live on without the daemon";
-    "log-driver", "log-driver", Text, Only(&["json-file", "none"]), "Log driver of containers that name none";
+    "log-driver", "log-driver", Text, Honoured, "Log driver of containers that name none";
     "log-format", "log-format", Text, Honoured, "Format of the daemon's log: text or json";
     "log-level" 'l', "log-level", Text, Honoured, "debug, info, warn, error or fatal";
     "log-opt", "log-opts", Map, Honoured, "Options of the log driver";

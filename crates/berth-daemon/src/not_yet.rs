@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 
 use crate::flags::{FLAGS, Status};
 use crate::route::{Action, OPERATIONS};
-use crate::wire::create::LATER_LOG_OPTIONS;
 use crate::wire::refused::REFUSED;
 
 /// The page.
@@ -59,9 +58,7 @@ fn options(page: &mut String) {
         let _ = writeln!(page, "| `{}` | {flag} | {} |", refused.field, refused.what);
     }
     page.push_str("| `HostConfig.Binds: NAME:PATH` | `-v NAME:PATH` | have volumes |\n");
-    for (option, what) in LATER_LOG_OPTIONS {
-        let _ = writeln!(page, "| `HostConfig.LogConfig.Config: {option}` | `--log-opt {option}` | {what} |");
-    }
+    page.push_str("| `HostConfig.LogConfig.Config: syslog-address=tcp+tls://…` | `--log-opt syslog-address=tcp+tls://…` | speak TLS with syslog servers |\n");
 }
 
 fn flags(page: &mut String) {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use berth_api::ApiVersion;
 use berth_api::host_config::Ulimit;
 use berth_engine::Policy;
-use berth_engine::spec::LogDriver;
+use berth_engine::spec::{LogDriver, LogSpec};
 use berth_network::{Ipv4Net, NetworkConfig, Resolver};
 
 use crate::http::listen::{Address, DEFAULT_GROUP};
@@ -16,7 +16,7 @@ use crate::http::tls::TlsOptions;
 use crate::journal::Format;
 use crate::live::Live;
 use crate::settings::{Settings, SettingsError};
-use crate::wire::create::{Defaults, check_log_options};
+use crate::wire::create::Defaults;
 
 /// berth's own socket.
 pub(crate) const DEFAULT_SOCKET: &str = "/run/berth/berth.sock";
@@ -214,10 +214,12 @@ fn resolver(settings: &Settings) -> Result<Resolver, OptionsError> {
 }
 
 fn defaults(settings: &Settings) -> Result<Defaults, OptionsError> {
-    let log_driver = settings.text("log-driver").unwrap_or("json-file").to_owned();
+    let name = settings.text("log-driver").unwrap_or("json-file");
+    let log_driver = LogDriver::parse(name).map_err(|why| value("log-driver", name, why))?;
     let log_options = settings.map("log-opt");
-    let driver = if log_driver == "none" { LogDriver::None } else { LogDriver::JsonFile };
-    check_log_options(driver, &log_options).map_err(|why| value("log-opt", "", why))?;
+    let log = LogSpec { driver: log_driver, options: log_options.clone() };
+    let spelled = || log_options.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(",");
+    berth_engine::check_log(&log).map_err(|why| value("log-opt", &spelled(), why))?;
     let ulimits = settings
         .list("default-ulimit")
         .iter()

@@ -141,7 +141,6 @@ async fn open(options: &DaemonOptions) -> anyhow::Result<Daemon> {
         images: Arc::new(images.clone()),
         networks: networks.clone(),
         cgroup_parent: options.cgroup_parent.clone(),
-        log_options: options.defaults.log_options.clone(),
         policy: options.policy.clone(),
         fault: fault()?,
     })

@@ -1,6 +1,6 @@
 //! The engine as a whole: opening it, its handles, closing it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,8 +41,6 @@ pub struct EngineConfig {
     pub networks: Networks,
     /// Parent of the containers' cgroups (`--cgroup-parent`); empty: `/berth`.
     pub cgroup_parent: String,
-    /// Log options of containers that say none (`--log-opt`).
-    pub log_options: BTreeMap<String, String>,
     /// What the daemon decides for containers that do not.
     pub policy: Policy,
     /// A fault on purpose, for tests; debug builds only.

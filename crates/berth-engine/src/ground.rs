@@ -1,6 +1,5 @@
 //! What every container's task stands on: the services it calls, and where things lie. No container's state.
 
-use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicUsize;
@@ -49,7 +48,6 @@ pub(crate) struct Ground {
     /// How many calls are stopping everything: policies are at rest then.
     pub(crate) going_down: AtomicUsize,
     pub(crate) cgroup_parent: String,
-    pub(crate) log_options: BTreeMap<String, String>,
     pub(crate) policy: Policy,
     /// What is to fail, in tests.
     pub(crate) faults: Faults,
@@ -86,7 +84,6 @@ impl Ground {
             restarts: Arc::new(Semaphore::new(RESTARTS)),
             going_down: AtomicUsize::new(0),
             cgroup_parent: config.cgroup_parent,
-            log_options: config.log_options,
             policy: config.policy,
             faults: Faults::new(config.fault),
             index: RwLock::default(),

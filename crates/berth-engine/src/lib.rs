@@ -48,7 +48,7 @@ pub use host::{HostFacts, Limit, cdi::DIRECTORIES as CDI_DIRECTORIES};
 pub use id::{ContainerId, ExecId};
 pub use images::{ContainerImage, Images};
 pub use info::{ContainerCounts, Info};
-pub use logs::{LogEntry, LogStream, OutputStream};
+pub use logs::{LogEntry, LogStream, OutputStream, Render, check as check_log};
 pub use options::{AttachOptions, DetachKeys, ExecStart, LogOptions, RemoveOptions, WaitCondition};
 pub use policy::{DefaultSeccomp, Policy};
 pub use state::{ExitStatus, State};

@@ -32,9 +32,7 @@ pub struct AttachOptions {
     pub stdout: bool,
     /// The client gets stderr.
     pub stderr: bool,
-    /// Begin with what was logged before.
-    pub logs: bool,
-    /// Take part from now on; without it, only `logs` are given.
+    /// Take part from now on; without it, nothing is given.
     pub stream: bool,
     /// The keys that detach, as the user wrote them; empty: ctrl-p,ctrl-q.
     pub detach_keys: String,
@@ -55,6 +53,8 @@ pub struct LogOptions {
     pub until: Option<Timestamp>,
     /// Only the last so many lines; `None`: all.
     pub tail: Option<u64>,
+    /// Only lines that this pattern is found in; `tail` counts these.
+    pub grep: Option<String>,
 }
 
 /// `POST /exec/{id}/start`.

@@ -196,25 +196,26 @@ pub enum NetworkMode {
 }
 
 /// `--log-driver` and `--log-opt`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogSpec {
-    /// `json-file` or `none`.
+    /// Who gets the output.
     pub driver: LogDriver,
     /// The options as given, for inspect.
     pub options: BTreeMap<String, String>,
 }
 
-impl Default for LogSpec {
-    fn default() -> Self {
-        Self { driver: LogDriver::JsonFile, options: BTreeMap::new() }
-    }
-}
-
-/// The log drivers of this version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// The log drivers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LogDriver {
     /// Docker's format, rotated.
+    #[default]
     JsonFile,
+    /// Docker's compact format, rotated and compressed.
+    Local,
+    /// The host's journal.
+    Journald,
+    /// A syslog server.
+    Syslog,
     /// Nothing is kept.
     None,
 }

@@ -1,4 +1,4 @@
-//! The wall clock, spelled as Docker spells it: RFC 3339 in UTC, nanoseconds without trailing zeros.
+//! The wall clock, spelled as Docker spells it: RFC 3339 in UTC, nanoseconds without trailing zeros; and as syslog does.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -14,6 +14,48 @@ impl Moment {
     pub(crate) fn now() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self { seconds: since.as_secs(), nanoseconds: since.subsec_nanos() }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn from_nanoseconds(nanoseconds: u64) -> Self {
+        Self { seconds: nanoseconds / 1_000_000_000, nanoseconds: (nanoseconds % 1_000_000_000) as u32 }
+    }
+
+    /// Since 1970.
+    pub(crate) fn nanoseconds(self) -> u64 {
+        self.seconds * 1_000_000_000 + u64::from(self.nanoseconds)
+    }
+
+    /// Since 1970.
+    pub(crate) fn seconds(self) -> i64 {
+        self.seconds.cast_signed()
+    }
+
+    /// The parts of a local time that is `offset` seconds ahead of UTC.
+    fn local(self, offset: i32) -> ((u64, u64, u64), u64) {
+        let seconds = self.seconds.saturating_add_signed(offset.into());
+        (date_of(seconds / 86400), seconds % 86400)
+    }
+
+    /// As RFC 3164 has it: `Jan  2 03:04:05`, without year or zone.
+    pub(crate) fn stamp(self, offset: i32) -> String {
+        const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let ((_, month, day), second) = self.local(offset);
+        let month = MONTHS[month as usize - 1];
+        format!("{month} {day:2} {:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
+    }
+
+    /// As RFC 5424 has it: with the zone, to the second or the microsecond.
+    pub(crate) fn zoned(self, offset: i32, micro: bool) -> String {
+        let ((year, month, day), second) = self.local(offset);
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        let fraction = if micro { format!(".{:06}", self.nanoseconds / 1000) } else { String::new() };
+        let zone = match offset / 60 {
+            0 => "Z".to_owned(),
+            ahead if ahead > 0 => format!("+{:02}:{:02}", ahead / 60, ahead % 60),
+            behind => format!("-{:02}:{:02}", -behind / 60, -behind % 60),
+        };
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}{zone}")
     }
 }
 

@@ -28,6 +28,8 @@ pub(crate) enum Part {
     Input,
     /// An attached client.
     Client(u32),
+    /// The service that gets the log.
+    Log,
 }
 
 impl Token {
@@ -39,6 +41,7 @@ impl Token {
             Self::Stream(session, Part::Output(index)) => (4, session, index),
             Self::Stream(session, Part::Input) => (5, session, 0),
             Self::Stream(session, Part::Client(index)) => (6, session, index),
+            Self::Stream(session, Part::Log) => (7, session, 0),
         };
         kind << 56 | u64::from(session & 0xff_ffff) << 32 | u64::from(index)
     }
@@ -52,6 +55,7 @@ impl Token {
             4 => Self::Stream(session, Part::Output(index)),
             5 => Self::Stream(session, Part::Input),
             6 => Self::Stream(session, Part::Client(index)),
+            7 => Self::Stream(session, Part::Log),
             _ => return None,
         })
     }

@@ -7,6 +7,7 @@
 mod answer;
 mod channel;
 mod frame;
+mod log;
 mod plan;
 mod request;
 mod wire;
@@ -14,7 +15,8 @@ mod wire;
 pub use answer::{Code, Event, ExecStatus, Failure, Response, State, Status};
 pub use channel::{Channel, ChannelError, Received};
 pub use frame::{Decoder, FrameError, MAX_FRAME, encode};
-pub use plan::{Blob, CgroupPlan, Launch, LogDriver, LogPlan, Root, StdioPlan, Streams};
+pub use log::{Endpoint, Form, Layout, LogDriver, LogPlan, RemotePlan, SyslogForm};
+pub use plan::{Blob, CgroupPlan, Launch, Root, StdioPlan, Streams};
 pub use request::{Attach, Exec, Request, Resize, Signal, Update};
 pub use wire::{FromShim, Incoming, ToShim};
 

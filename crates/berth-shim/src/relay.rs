@@ -136,6 +136,7 @@ impl Relay {
             Part::Output(index) => self.pump(index as usize, scratch),
             Part::Input => self.input.flush(),
             Part::Client(index) => self.serve(index as usize, flags, scratch),
+            Part::Log => self.log.iter_mut().for_each(|log| log.ready(flags)),
         }
         self.take_input_of_the_gone(scratch);
         self.watch(poller);
@@ -235,10 +236,11 @@ impl Relay {
         }
     }
 
-    /// Whether some client must take what it has before more is read.
+    /// Whether some client or the log's service must take what it has before more is read.
     fn is_held_up(&self) -> bool {
         let alone = self.clients.iter().flatten().count() == 1;
-        self.clients.iter().flatten().any(|client| client.is_full(alone))
+        let log = self.log.as_ref().is_some_and(Log::is_full);
+        log || self.clients.iter().flatten().any(|client| client.is_full(alone))
     }
 
     /// Tells the poller what is waited for.
@@ -249,6 +251,9 @@ impl Relay {
             if let Some(Output { fd, watch, .. }) = output {
                 watch.set(poller, fd, Token::Stream(session, Part::Output(index as u32)), listening);
             }
+        }
+        if let Some(log) = &mut self.log {
+            log.watch(poller, Token::Stream(session, Part::Log));
         }
         self.input.watch(poller, Token::Stream(session, Part::Input));
         let accepts = self.input.accepts();
@@ -282,21 +287,25 @@ impl Relay {
         self.watch(poller);
     }
 
-    /// No client is left.
+    /// No client is left, and the log is complete.
     pub(crate) fn is_finished(&self) -> bool {
-        self.clients.iter().all(Option::is_none)
+        self.clients.iter().all(Option::is_none) && self.log.as_ref().is_none_or(Log::is_done)
     }
 
-    /// When a client that takes nothing is to be let go.
+    /// When a client that takes nothing is to be let go, or the log wants a turn.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let alone = self.clients.iter().flatten().count() == 1;
-        self.clients.iter().flatten().filter_map(|client| client.deadline(alone)).min()
+        let clients = self.clients.iter().flatten().filter_map(|client| client.deadline(alone));
+        clients.chain(self.log.as_ref().and_then(Log::deadline)).min()
     }
 
     /// Lets those go whose deadline is over.
     pub(crate) fn expire(&mut self, now: Instant, poller: &Poller) {
         if self.deadline().is_none_or(|deadline| deadline > now) {
             return;
+        }
+        if let Some(log) = &mut self.log {
+            log.expire(now);
         }
         let alone = self.clients.iter().flatten().count() == 1;
         for client in self.clients.iter_mut().flatten() {

@@ -19,6 +19,7 @@ pub(crate) const COMMAND: Command = Command {
     flags: &[
         Flag::switch("details", "With attributes given to the log"),
         Flag::switch("follow", "Go on as it writes").short('f'),
+        Flag::text("grep", "Only lines in which this pattern (a regular expression) is found"),
         Flag::text("since", "Not before this time (2026-01-02T13:23:37Z) or so long ago (42m)"),
         Flag::text("tail", "Only so many lines from the end").short('n').default("\"all\""),
         Flag::switch("timestamps", "With the time of each line").short('t'),
@@ -44,6 +45,7 @@ fn run(session: &Session, parsed: &Parsed) -> Outcome {
         details: parsed.on("details"),
         since: at("since")?,
         until: at("until")?,
+        grep: parsed.get("grep").unwrap_or_default().to_owned(),
         tail: parsed.get("tail").unwrap_or("all").to_owned(),
     };
     let client = session.client()?;

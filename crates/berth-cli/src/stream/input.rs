@@ -12,7 +12,7 @@ pub(crate) fn read() -> Chunks {
     let (sender, receiver) = mpsc::channel(4);
     let reader = std::thread::Builder::new().name("stdin".to_owned()).stack_size(128 * 1024).spawn(move || {
         let mut stdin = std::io::stdin().lock();
-        let mut buffer = vec![0u8; 16 * 1024];
+        let mut buffer = vec![0u8; 128 * 1024];
         loop {
             match stdin.read(&mut buffer) {
                 Ok(0) => return,

@@ -16,6 +16,9 @@ use crate::terminal;
 
 pub(crate) use output::Sink;
 
+/// What is read at once: as much as a socket holds.
+const BUFFER: usize = 256 << 10;
+
 /// What is attached of a container.
 #[derive(Debug, Clone)]
 pub(crate) struct Attached {
@@ -46,7 +49,7 @@ pub(crate) async fn copy(stream: Hijacked, attached: &Attached) -> Result<Ended,
     let mut sink = Sink::new(attached.tty, attached.stdout, attached.stderr);
     let mut typed = attached.stdin.then(input::read);
     let mut watch = (attached.tty && raw.is_some()).then(|| Watch::new(attached.detach_keys.clone()));
-    let mut buffer = vec![0u8; 32 * 1024];
+    let mut buffer = vec![0u8; BUFFER];
     let ended = signals::ends_us();
     tokio::pin!(ended);
     loop {
@@ -69,9 +72,11 @@ pub(crate) async fn copy(stream: Hijacked, attached: &Attached) -> Result<Ended,
                     }
                 }
                 Some(bytes) => {
-                    let Some(bytes) = watch.as_mut().map_or_else(|| Some(bytes.clone()), |w| w.feed(&bytes)) else {
-                        return Ok(Ended::Detached);
+                    let pass = match &mut watch {
+                        Some(watch) => watch.feed(&bytes),
+                        None => Some(bytes),
                     };
+                    let Some(bytes) = pass else { return Ok(Ended::Detached) };
                     // A container that no longer reads is no reason to stop showing what it says.
                     if to.write_all(&bytes).await.is_err() {
                         typed = None;

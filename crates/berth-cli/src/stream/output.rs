@@ -13,32 +13,65 @@ pub(crate) struct Sink {
     demux: Option<Demux>,
     stdout: bool,
     stderr: bool,
+    gathered: Gathered,
 }
 
 impl Sink {
     /// `raw`: the bytes are not framed.
     pub(crate) fn new(raw: bool, stdout: bool, stderr: bool) -> Self {
-        Self { demux: (!raw).then(Demux::default), stdout, stderr }
+        Self { demux: (!raw).then(Demux::default), stdout, stderr, gathered: Gathered::default() }
     }
 
     /// Writes bytes as they came. A reader of ours that has gone away is not told apart from one that reads.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        let Some(demux) = &mut self.demux else {
+        let Self { demux: Some(demux), stdout, stderr, gathered } = self else {
             return write_all(rustix::stdio::stdout(), bytes);
         };
-        demux.push(bytes);
-        while let Some((output, piece)) = demux.next_piece().map_err(|e| Failure::new(e.to_string()))? {
-            match output {
-                Output::Stdout if self.stdout => write_all(rustix::stdio::stdout(), &piece)?,
-                Output::Stderr if self.stderr => write_all(rustix::stdio::stderr(), &piece)?,
-                Output::System => {
-                    let text = String::from_utf8_lossy(&piece).into_owned();
-                    return Err(Failure::new(format!("error from daemon in stream: {text}")));
-                }
-                _ => {}
+        demux.feed(bytes, |output, piece| match output {
+            Output::Stdout if !*stdout => Ok(()),
+            Output::Stderr if !*stderr => Ok(()),
+            Output::System => {
+                let text = String::from_utf8_lossy(piece).into_owned();
+                Err(Failure::new(format!("error from daemon in stream: {text}")))
             }
+            output => gathered.add(output, piece),
+        })?;
+        gathered.flush()
+    }
+}
+
+/// Pieces of one stream that follow each other, as lines of a log do: written together.
+#[derive(Debug, Default)]
+struct Gathered {
+    bytes: Vec<u8>,
+    stderr: bool,
+}
+
+/// A piece of this size is worth a write of its own.
+const LARGE: usize = 16 << 10;
+
+impl Gathered {
+    fn add(&mut self, output: Output, piece: &[u8]) -> Result<(), Failure> {
+        let stderr = output == Output::Stderr;
+        if stderr != self.stderr || piece.len() >= LARGE {
+            self.flush()?;
+            self.stderr = stderr;
         }
+        if piece.len() >= LARGE {
+            return write_all(self.target(), piece);
+        }
+        self.bytes.extend_from_slice(piece);
         Ok(())
+    }
+
+    fn target(&self) -> BorrowedFd<'static> {
+        if self.stderr { rustix::stdio::stderr() } else { rustix::stdio::stdout() }
+    }
+
+    fn flush(&mut self) -> Result<(), Failure> {
+        let written = write_all(self.target(), &self.bytes);
+        self.bytes.clear();
+        written
     }
 }
 

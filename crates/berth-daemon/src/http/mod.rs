@@ -16,3 +16,4 @@ pub(crate) mod takeover;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tls;
+pub(crate) mod websocket;

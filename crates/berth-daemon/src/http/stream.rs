@@ -1,7 +1,7 @@
 //! The byte stream below HTTP: unix, TCP or TLS, and the face of it that hyper sees.
 
 use std::io::{self, IoSlice};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +21,14 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
+    /// The connection once more, where another process can speak over it as it is.
+    pub(crate) fn local_descriptor(&self) -> Option<OwnedFd> {
+        match self {
+            Self::Unix(stream) => stream.as_fd().try_clone_to_owned().ok(),
+            Self::Tcp(_) | Self::Tls(_) => None,
+        }
+    }
+
     /// Both directions, borrowed.
     pub(crate) fn split(&mut self) -> (ReadPart<'_>, WritePart<'_>) {
         match self {

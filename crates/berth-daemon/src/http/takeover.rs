@@ -5,6 +5,7 @@
 //! `Upgrade` header the head is `101`, without one (old clients) it is a `200` that is followed by raw bytes.
 
 use std::future::Future;
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -20,9 +21,10 @@ use tokio::time::Instant;
 
 use super::answer::SIGNATURE;
 use super::stream::{ReadPart, Stream as Client, WritePart};
+use super::websocket::{self, Dialect};
 
-/// Output is copied in pieces of this size.
-const BUFFER: usize = 64 << 10;
+/// What is copied is copied in pieces of this size.
+const BUFFER: usize = 256 << 10;
 
 /// How often a client that only listens is looked at.
 const GONE_CHECK: Duration = Duration::from_secs(2);
@@ -48,7 +50,18 @@ pub(crate) struct Takeover {
     pub(crate) head: Vec<u8>,
     /// How long after the head output may follow at the earliest: see [`patience`].
     pub(crate) patience: Duration,
-    pub(crate) open: Pin<Box<dyn Future<Output = Opened> + Send>>,
+    pub(crate) open: Open,
+    /// The client speaks WebSocket.
+    pub(crate) websocket: Option<Dialect>,
+}
+
+/// Opens the other side. It is offered the client's own connection where nothing but bytes is to be copied: a shim that
+/// takes it speaks with the client directly.
+pub(crate) type Open = Box<dyn FnOnce(Option<OwnedFd>) -> Pin<Box<dyn Future<Output = Opened> + Send>> + Send>;
+
+/// What was opened before.
+pub(crate) fn ready(opened: Opened) -> Open {
+    Box::new(move |_| Box::pin(std::future::ready(opened)))
 }
 
 /// What the client is written before output begins.
@@ -66,6 +79,8 @@ pub(crate) struct Opened {
     pub(crate) detach: Option<DetachKeys>,
     /// Called when they were typed.
     pub(crate) detached: Option<Box<dyn FnOnce() + Send>>,
+    /// The client's connection is somebody else's by now.
+    pub(crate) handed_over: bool,
 }
 
 /// The head of the answer that hands a connection over.
@@ -123,7 +138,12 @@ impl Takeover {
             return;
         }
         let earliest = Instant::now() + self.patience;
-        let Opened { mut backlog, mut stream, stdin, mut detach, detached } = self.open.await;
+        let direct = self.websocket.is_none() && self.patience.is_zero() && early.is_empty();
+        let own = if direct { client.local_descriptor() } else { None };
+        let Opened { mut backlog, mut stream, stdin, mut detach, detached, handed_over } = (self.open)(own).await;
+        if handed_over {
+            return;
+        }
         if !self.patience.is_zero() {
             tokio::time::sleep_until(earliest).await;
         }
@@ -132,9 +152,15 @@ impl Takeover {
                 return;
             }
         }
-        let end = match &mut stream {
-            None => End::Output,
-            Some(stream) => {
+        let end = match (&mut stream, self.websocket) {
+            (None, _) => End::Output,
+            (Some(stream), Some(dialect)) => {
+                match websocket::copy(&mut client, early, stream, stdin, detach, dialect).await {
+                    true => End::Detached,
+                    false => End::Output,
+                }
+            }
+            (Some(stream), None) => {
                 let (from_client, to_client) = client.split();
                 let (from_stream, to_stream) = stream.split();
                 let mut input = Input { client: from_client, stream: Some(to_stream), stdin, detach: &mut detach };

@@ -46,8 +46,9 @@ fn rig(detach: Option<&str>) -> Rig {
                 stdin: true,
                 detach: keys,
                 detached: Some(Box::new(move || told.store(true, Ordering::Relaxed))),
+                handed_over: false,
             };
-            slot.put(Takeover { head, patience: Duration::ZERO, open: Box::pin(std::future::ready(opened)) });
+            slot.put(Takeover { head, patience: Duration::ZERO, open: takeover::ready(opened), websocket: None });
             std::future::pending().await
         })
     };

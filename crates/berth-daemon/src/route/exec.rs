@@ -32,19 +32,21 @@ pub(crate) async fn start(mut call: Call) -> Result<Answer, ApiError> {
     let options =
         berth_engine::ExecStart { detach: start.detach, console_size: size.map(|[rows, columns]| (rows, columns)) };
     if start.detach {
-        containers.exec_start(call.name(), options).await?;
+        containers.exec_start(call.name(), options, None).await?;
         return Ok(answer::empty(StatusCode::OK));
     }
     let (id, tty, stdin) = (call.name().to_owned(), view.spec.tty, view.spec.attach_stdin);
-    let open = async move {
-        match containers.exec_start(&id, options).await {
-            Ok(Some(attachment)) => stdio::opened(containers, attachment, stdin),
-            Ok(None) => Opened::default(),
-            Err(error) => failed(&error, tty),
-        }
-    };
+    let open: takeover::Open = Box::new(move |own| {
+        Box::pin(async move {
+            match containers.exec_start(&id, options, own).await {
+                Ok(Some(attachment)) => stdio::opened(containers, attachment, stdin),
+                Ok(None) => Opened { handed_over: true, ..Opened::default() },
+                Err(error) => failed(&error, tty),
+            }
+        })
+    });
     let head = takeover::head(&call.headers, call.version, tty);
-    call.slot.put(Takeover { head, patience: takeover::patience(&call.headers), open: Box::pin(open) });
+    call.slot.put(Takeover { head, patience: takeover::patience(&call.headers), open, websocket: None });
     std::future::pending().await
 }
 
@@ -66,6 +68,7 @@ pub(crate) async fn resize(call: Call) -> Result<Answer, ApiError> {
 
 /// `GET /exec/{id}/json`
 pub(crate) async fn inspect(call: Call) -> Result<Answer, ApiError> {
-    let view = call.daemon.engine.containers().exec_inspect(call.name())?;
-    Ok(answer::json(StatusCode::OK, &exec::inspect(&view)))
+    let containers = call.daemon.engine.containers();
+    containers.exec_settle(call.name()).await?;
+    Ok(answer::json(StatusCode::OK, &exec::inspect(&containers.exec_inspect(call.name())?)))
 }

@@ -46,7 +46,7 @@ pub(crate) async fn info(call: Call) -> Result<Answer, ApiError> {
         let beside = Beside {
             images,
             listeners: LISTENERS.load(Ordering::Relaxed),
-            log_driver: &daemon.defaults.log_driver,
+            log_driver: daemon.defaults.log_driver.name(),
             live: &live,
         };
         Ok(info::info(daemon.engine.info()?, &beside))

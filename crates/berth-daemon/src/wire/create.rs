@@ -18,8 +18,8 @@ pub(crate) struct Defaults {
     /// `--default-ulimit`.
     pub(crate) ulimits: Vec<Ulimit>,
     /// `--log-driver`.
-    pub(crate) log_driver: String,
-    /// `--log-opt`, for containers that name no driver.
+    pub(crate) log_driver: LogDriver,
+    /// `--log-opt`, for containers with that driver.
     pub(crate) log_options: BTreeMap<String, String>,
     /// `--init`.
     pub(crate) init: bool,
@@ -170,58 +170,19 @@ fn mac_address(config: &ContainerConfig, networking: Option<&NetworkingConfig>) 
     }
 }
 
+/// The daemon's options hold for its own driver, also where the request names it.
 fn log(host: &HostConfig, defaults: &Defaults) -> Result<LogSpec, ApiError> {
-    let asked = host.log_config.config.clone().unwrap_or_default();
-    let (name, options) = match host.log_config.kind.as_str() {
-        "" => {
-            let mut options = defaults.log_options.clone();
-            options.extend(asked);
-            (defaults.log_driver.as_str(), options)
-        }
-        name => (name, asked),
+    let mut options = host.log_config.config.clone().unwrap_or_default();
+    let driver = match host.log_config.kind.as_str() {
+        "" => defaults.log_driver,
+        name => LogDriver::parse(name)?,
     };
-    let driver = if name == "none" { LogDriver::None } else { LogDriver::JsonFile };
-    check_log_options(driver, &options)?;
-    Ok(LogSpec { driver, options })
-}
-
-/// Options of `json-file` that are known and not honoured yet, with what berth does not do.
-pub(crate) const LATER_LOG_OPTIONS: [(&str, &str); 7] = [
-    ("compress", "compress rotated logs"),
-    ("labels", "write labels to the log"),
-    ("labels-regex", "write labels to the log"),
-    ("env", "write variables to the log"),
-    ("env-regex", "write variables to the log"),
-    ("tag", "write tags to the log"),
-    ("mode=non-blocking", "drop log lines rather than wait"),
-];
-
-/// Refuses options that the driver does not know, or that are not honoured yet.
-pub(crate) fn check_log_options(driver: LogDriver, options: &BTreeMap<String, String>) -> Result<(), ApiError> {
-    const KNOWN: [&str; 2] = ["max-file", "max-size"];
-    const COMMON: [&str; 2] = ["mode", "max-buffer-size"];
-    match options.get("mode").map(String::as_str) {
-        None | Some("" | "blocking" | "non-blocking") => {}
-        Some(other) => return Err(ApiError::invalid(format!("logger: unknown log mode: {other}"))),
-    }
-    let asked = |(option, _): &&(&str, &str)| match option.split_once('=') {
-        Some((name, value)) => options.get(name).is_some_and(|given| given == value),
-        None => options.get(*option).is_some_and(|given| !given.is_empty() && given != "false"),
-    };
-    if let Some((option, what)) = LATER_LOG_OPTIONS.iter().find(asked) {
-        return Err(ApiError::not_yet(what, &format!("--log-opt {option}")));
-    }
-    let unknown = options.keys().find(|name| {
-        let known = KNOWN.contains(&name.as_str()) || LATER_LOG_OPTIONS.iter().any(|(later, _)| later == name);
-        !COMMON.contains(&name.as_str()) && (driver == LogDriver::None || !known)
-    });
-    match (unknown, driver) {
-        (Some(name), LogDriver::JsonFile) => {
-            Err(ApiError::invalid(format!("unknown log opt '{name}' for json-file log driver")))
+    if driver == defaults.log_driver {
+        for (name, value) in &defaults.log_options {
+            options.entry(name.clone()).or_insert_with(|| value.clone());
         }
-        (Some(name), LogDriver::None) => {
-            Err(ApiError::invalid(format!("unknown log opt '{name}' for none log driver")))
-        }
-        (None, _) => Ok(()),
     }
+    let log = LogSpec { driver, options };
+    berth_engine::check_log(&log)?;
+    Ok(log)
 }

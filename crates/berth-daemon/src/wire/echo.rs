@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use berth_api::host_config::{BindOptions, HostConfig, LogConfig, Mount, RestartPolicy, TmpfsOptions};
 use berth_api::{ContainerConfig, Empty};
 use berth_engine::ContainerView;
-use berth_engine::spec::{self, ContainerSpec, LogDriver, MountKind, MountSpec, NetworkMode};
+use berth_engine::spec::{self, ContainerSpec, MountKind, MountSpec, NetworkMode};
 
 /// Docker's name of a network mode.
 pub(crate) fn network_name(mode: &NetworkMode) -> Cow<'static, str> {
@@ -89,11 +89,7 @@ fn restart_policy(policy: spec::RestartPolicy) -> RestartPolicy {
 }
 
 fn log_config(spec: &ContainerSpec) -> LogConfig {
-    let kind = match spec.log.driver {
-        LogDriver::JsonFile => "json-file",
-        LogDriver::None => "none",
-    };
-    LogConfig { kind: kind.to_owned(), config: Some(spec.log.options.clone()) }
+    LogConfig { kind: spec.log.driver.name().to_owned(), config: Some(spec.log.options.clone()) }
 }
 
 fn binds(mounts: &[MountSpec]) -> Option<Vec<String>> {

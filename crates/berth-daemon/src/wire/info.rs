@@ -88,7 +88,7 @@ pub(crate) fn info(engine: berth_engine::Info, beside: &Beside<'_>) -> Info {
             volume: Vec::new(),
             network: words(&["bridge", "host", "null"]),
             authorization: None,
-            log: words(&["json-file", "none"]),
+            log: berth_engine::spec::LogDriver::names().map(ToOwned::to_owned).collect(),
         },
         memory_limit: engine.memory_limit,
         swap_limit: engine.swap_limit,

@@ -67,8 +67,6 @@ pub(crate) const REFUSED: &[Refused] = refused! {
         Host(|h| !matches!(h.runtime.as_str(), "" | "berth" | "runc" | "io.containerd.runc.v2"));
     "HostConfig.CpuCount, CpuPercent", "--cpu-count", "take limits that only Windows has",
         Host(|h| h.cpu_count != 0 || h.cpu_percent != 0);
-    "HostConfig.LogConfig.Type", "--log-driver", "have log drivers besides json-file and none",
-        Host(|h| !matches!(h.log_config.kind.as_str(), "" | "json-file" | "none"));
     "HostConfig.Mounts: volume", "--mount type=volume", "have volumes", Host(|h| h.mounts.iter().any(|m| m.kind == "volume"));
     "HostConfig.Mounts: image", "--mount type=image", "mount images", Host(|h| h.mounts.iter().any(|m| m.kind == "image"));
     "HostConfig.Mounts: cluster, npipe", "--mount type=cluster", "mount such things",

@@ -12,7 +12,7 @@ use super::echo;
 use crate::http::error::ApiError;
 
 fn defaults() -> Defaults {
-    Defaults { log_driver: "json-file".into(), ..Defaults::default() }
+    Defaults::default()
 }
 
 fn spec_with(body: &Value, defaults: &Defaults) -> Result<ContainerSpec, ApiError> {

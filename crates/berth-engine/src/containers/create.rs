@@ -14,7 +14,7 @@ use crate::images::ContainerImage;
 use crate::plan::{capabilities, cgroup, effective, mounts, namespaces, resources, signals};
 use crate::record::{ContainerRecord, Phase};
 use crate::restart::History;
-use crate::spec::{CgroupnsMode, ContainerSpec, IpcMode, LogDriver, MountKind, NetworkMode, PidMode};
+use crate::spec::{CgroupnsMode, ContainerSpec, IpcMode, MountKind, NetworkMode, PidMode};
 use crate::task::{Seed, Task};
 use crate::view::Effective;
 use crate::{Error, Result, etc, logs, names};
@@ -149,12 +149,7 @@ fn complete(ground: &Ground, spec: &mut ContainerSpec) -> Result<Vec<String>> {
     }
     spec.isolation.cgroupns = Some(namespaces::cgroup(&spec.isolation, &ground.host, &ground.policy));
     name_others(ground, spec);
-    if spec.log.driver == LogDriver::JsonFile {
-        for (key, value) in &ground.log_options {
-            spec.log.options.entry(key.clone()).or_insert_with(|| value.clone());
-        }
-        logs::limits(&spec.log.options)?;
-    }
+    logs::check(&spec.log)?;
     capabilities::effective(&spec.isolation, &ground.host)?;
     mounts::validate(&spec.mounts)?;
     for mount in &spec.mounts {

@@ -1,5 +1,6 @@
 //! Exec sessions.
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use berth_shim::protocol::{Exec, Request, Resize, StdioPlan, Streams};
@@ -38,17 +39,21 @@ impl Containers {
         Ok(id)
     }
 
-    /// Runs it; `None` with `detach`. Its process has been executed when this returns.
+    /// Runs it. Its process has been executed when this returns.
+    ///
+    /// `own` is the client's connection, after whatever is to be said on it before the process speaks. `None` comes back where it was
+    /// passed on to the process's shim, which speaks with the client from then on; it is not where the client may type
+    /// detach keys. `None` comes back with `detach`, too.
     ///
     /// # Errors
     /// [`Error::ExecLaunch`]; a session that has run already.
-    pub async fn exec_start(&self, id: &str, options: ExecStart) -> Result<Option<Attachment>> {
+    pub async fn exec_start(&self, id: &str, options: ExecStart, own: Option<OwnedFd>) -> Result<Option<Attachment>> {
         let session = self.ground.sessions.get(id)?;
         let shared = self.find(session.container.as_str())?;
         let view = shared.view();
         may_exec(&view)?;
         session.claim()?;
-        let started = self.run(&session, &shared, &view, options).await;
+        let started = self.run(&session, &shared, &view, options, own).await;
         if started.is_err() {
             session.ended(126);
         }
@@ -61,6 +66,7 @@ impl Containers {
         shared: &Arc<Shared>,
         view: &Arc<ContainerView>,
         options: ExecStart,
+        own: Option<OwnedFd>,
     ) -> Result<Option<Attachment>> {
         let (ground, asked, of) = (self.ground.clone(), session.clone(), view.clone());
         let pid = view.state.pid().map_or(0, |pid| pid.0);
@@ -73,8 +79,12 @@ impl Containers {
         self.ground.faults.at("exec.planned")?;
         let spec = &session.spec;
         let (rows, columns) = options.console_size.unwrap_or_default();
-        let (ours, theirs) =
-            if options.detach { (None, None) } else { stream_pair().map(|(a, b)| (Some(a), Some(b)))? };
+        let typing = spec.tty && spec.attach_stdin;
+        let (ours, theirs) = match own.filter(|_| !typing) {
+            _ if options.detach => (None, None),
+            Some(own) => (None, Some(own)),
+            None => stream_pair().map(|(ours, theirs)| (Some(ours), Some(theirs)))?,
+        };
         let streams = Streams { stdin: spec.attach_stdin, stdout: spec.attach_stdout, stderr: spec.attach_stderr };
         let request = Request::Exec(Box::new(Exec {
             id: session.id.to_string(),
@@ -91,12 +101,10 @@ impl Containers {
         }));
         let session = session.clone();
         let (tty, keys) = (spec.tty, DetachKeys::parse(&spec.detach_keys)?);
-        let typing = tty && spec.attach_stdin;
         shared.ask(|reply| Command::Exec { session, request, stream: theirs, reply }).await?;
         Ok(ours.map(|stream| Attachment {
             stream: Some(stream),
             tty,
-            backlog: None,
             detach_keys: typing.then_some(keys),
             container: shared.id.clone(),
         }))
@@ -113,6 +121,22 @@ impl Containers {
             return Err(Error::State(format!("exec {id} is not running")));
         }
         ask(&shared, Request::Resize(Resize { exec: Some(id.to_owned()), rows, columns })).await?;
+        Ok(())
+    }
+
+    /// Waits until all is known that the shim has said of a running exec session. Whoever has seen the end of its stream
+    /// finds its exit code after this: the shim says the code first.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchExec`].
+    pub async fn exec_settle(&self, id: &str) -> Result<()> {
+        let session = self.ground.sessions.get(id)?;
+        if session.view().running
+            && let Ok(shared) = self.find(session.container.as_str())
+        {
+            // A shim that is gone has said all; then the session has ended as well.
+            let _ = ask(&shared, Request::Status {}).await;
+        }
         Ok(())
     }
 

@@ -17,7 +17,6 @@ use tokio::net::UnixStream;
 
 use crate::ground::Ground;
 use crate::id::ContainerId;
-use crate::logs::LogStream;
 use crate::options::DetachKeys;
 use crate::shared::Shared;
 use crate::view::ContainerView;
@@ -74,15 +73,13 @@ impl Future for WaitFuture {
 /// A client's end of a container's or exec session's stdio.
 ///
 /// What is written to `stream` is raw stdin (shutting down writing is end of file); what is read is the terminal's raw
-/// bytes with `tty`, and Docker's frames of eight-byte headers without. `None`: only the log was asked for.
+/// bytes with `tty`, and Docker's frames of eight-byte headers without. `None`: none was asked for.
 #[derive(Debug)]
 pub struct Attachment {
     /// The stream to copy from and to.
     pub stream: Option<UnixStream>,
     /// Raw bytes, not frames.
     pub tty: bool,
-    /// What was logged before, to be given first (`logs=1`).
-    pub backlog: Option<LogStream>,
     /// Pass what the client types through this where there is one (a terminal), and call [`Containers::detached`] when it says so.
     pub detach_keys: Option<DetachKeys>,
     /// The container.

@@ -7,10 +7,9 @@ use tokio::net::UnixStream;
 
 use super::{Attachment, Containers};
 use crate::id::ContainerId;
-use crate::logs::{self, LogStream};
+use crate::logs::{self, LogStream, Render};
 use crate::options::{AttachOptions, DetachKeys, LogOptions};
-use crate::shared::{Command, Shared};
-use crate::spec::LogDriver;
+use crate::shared::Command;
 use crate::{Error, Result};
 
 impl Containers {
@@ -24,7 +23,6 @@ impl Containers {
         let tty = view.spec.process.tty;
         let keys = DetachKeys::parse(&options.detach_keys)?;
         let (stdout, stderr) = (options.stdout, options.stderr);
-        let backlog = options.logs.then(|| logs_of(&shared, LogOptions { stdout, stderr, ..LogOptions::default() }));
         let stream = if options.stream {
             let (ours, theirs) = stream_pair()?;
             let streams = Streams { stdin: options.stdin && view.spec.stdio.open_stdin, stdout, stderr };
@@ -37,7 +35,6 @@ impl Containers {
         Ok(Attachment {
             stream,
             tty,
-            backlog: backlog.transpose()?,
             detach_keys: (tty && options.stdin).then_some(keys),
             container: shared.id.clone(),
         })
@@ -50,25 +47,17 @@ impl Containers {
         }
     }
 
-    /// Its output so far, and with `follow` until it ends.
+    /// Its output so far, and with `follow` until it ends, as `render` writes it.
     ///
     /// # Errors
-    /// Where its log driver keeps nothing; neither stream asked for.
-    pub async fn logs(&self, key: &str, options: LogOptions) -> Result<LogStream> {
+    /// Where its log driver keeps nothing; neither stream asked for; a pattern that is none.
+    pub async fn logs(&self, key: &str, options: LogOptions, render: Render) -> Result<LogStream> {
         let shared = self.find(key)?;
         if !options.stdout && !options.stderr {
             return Err(Error::Invalid("Bad parameters: you must choose at least one stream".into()));
         }
-        logs_of(&shared, options)
+        logs::read(&shared.view().spec.log, &options, shared.watch(), render)
     }
-}
-
-fn logs_of(shared: &Shared, options: LogOptions) -> Result<LogStream> {
-    let view = shared.view();
-    if view.spec.log.driver == LogDriver::None {
-        return Err(Error::Unsupported("configured logging driver does not support reading".into()));
-    }
-    Ok(logs::read(view.paths.log.clone(), options, shared.watch()))
 }
 
 /// Our end for the event loop, and the shim's.

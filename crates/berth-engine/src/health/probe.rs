@@ -38,7 +38,7 @@ impl Check<'_> {
 
     /// Runs it to its end.
     pub(super) async fn run(&self, session: &ExecId) -> Result<(i32, String)> {
-        let started = self.containers.exec_start(session.as_str(), ExecStart::default()).await?;
+        let started = self.containers.exec_start(session.as_str(), ExecStart::default(), None).await?;
         let mut output = Output::default();
         let mut code = std::pin::pin!(self.containers.exec_wait(session.as_str()));
         if let Some(mut stream) = started.and_then(|attachment| attachment.stream) {

@@ -10,49 +10,64 @@ use rustix::fs::inotify;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, watch};
 
-use super::files::Lines;
-use super::{LogEntry, Verdict, judge, unreadable};
-use crate::options::LogOptions;
+use super::Render;
+use super::entry::Format;
+use super::files::Entries;
+use super::select::Selection;
 use crate::view::ContainerView;
 use crate::{Error, Result};
 
 /// How often to look where the kernel has no watch to give.
 const POLL: Duration = Duration::from_millis(200);
 
-type Batches = mpsc::Sender<Result<Vec<LogEntry>>>;
+/// What is given out at once, about.
+const BATCH: usize = 128 << 10;
 
-pub(super) async fn read(
-    path: PathBuf,
-    options: LogOptions,
-    mut container: watch::Receiver<Arc<ContainerView>>,
-    batches: Batches,
-) {
+pub(super) type Batches = mpsc::Sender<Result<Vec<u8>>>;
+
+/// A log to be read.
+pub(super) struct Source {
+    pub(super) path: PathBuf,
+    pub(super) format: Format,
+    pub(super) follow: bool,
+    pub(super) until: Option<Timestamp>,
+    pub(super) selection: Selection,
+    pub(super) render: Render,
+}
+
+pub(super) async fn read(source: Source, mut container: watch::Receiver<Arc<ContainerView>>, batches: Batches) {
     // Watched before the first read, so that nothing is written unseen in between.
-    let watch = if options.follow { Watch::new(&path) } else { None };
-    let mut reader = None;
-    loop {
+    let watch = if source.follow { Watch::new(&source.path) } else { None };
+    let (follow, until) = (source.follow, source.until);
+    let mut reader = Some(Reader { source, entries: None });
+    while let Some(reading) = reader.take() {
         // Asked before reading: what a container wrote before it ended is in the file when its end is known.
         let alive = container.borrow_and_update().state.is_alive();
-        let (back, batch) = match read_some(reader.take(), &path, &options).await {
-            Ok(read) => read,
+        let (bytes, end) = match reading.some().await {
+            Ok((back, bytes, end)) => {
+                reader = Some(back);
+                (bytes, end)
+            }
             Err(error) => {
                 drop(batches.send(Err(error)).await);
                 return;
             }
         };
-        reader = Some(back);
-        if !batch.entries.is_empty() && batches.send(Ok(batch.entries)).await.is_err() {
+        if !bytes.is_empty() && batches.send(Ok(bytes)).await.is_err() {
             return;
         }
-        match batch.end {
+        match end {
             End::Over => return,
-            End::Reached if !options.follow || !alive => return,
+            End::Reached if !follow || !alive => return,
             End::Reached => {
-                let until = sleep_until(options.until);
                 tokio::select! {
                     () = Watch::changed(watch.as_ref()) => {}
-                    _ = container.changed() => {}
-                    () = until => return,
+                    changed = container.changed() => {
+                        if changed.is_err() {
+                            return;
+                        }
+                    }
+                    () = sleep_until(until) => return,
                     () = batches.closed() => return,
                 }
             }
@@ -76,37 +91,43 @@ enum End {
     Over,
 }
 
-struct Batch {
-    entries: Vec<LogEntry>,
-    end: End,
+struct Reader {
+    source: Source,
+    /// `None` until it is opened.
+    entries: Option<Entries>,
 }
 
-async fn read_some(reader: Option<Lines>, path: &Path, options: &LogOptions) -> Result<(Lines, Batch)> {
-    let (path, options) = (path.to_owned(), options.clone());
-    let read = move || {
-        let mut reader = match reader {
-            Some(reader) => reader,
-            None => Lines::open(&path, options.tail).map_err(unreadable(&path))?,
+impl Reader {
+    async fn some(self) -> Result<(Self, Vec<u8>, End)> {
+        let joined = tokio::task::spawn_blocking(move || self.read()).await;
+        joined.map_err(|e| Error::Internal(format!("reading a log: {e}")))?
+    }
+
+    fn read(mut self) -> Result<(Self, Vec<u8>, End)> {
+        let Source { path, format, selection, render, .. } = &mut self.source;
+        let unreadable = |error| Error::file("reading the log", path.as_path())(error);
+        let mut entries = match self.entries.take() {
+            Some(entries) => entries,
+            None => Entries::open(path, *format, selection.tail_of_file()).map_err(unreadable)?,
         };
-        let lines = reader.batch().map_err(unreadable(&path))?;
-        let mut batch = Batch {
-            entries: Vec::with_capacity(lines.len()),
-            end: if lines.is_empty() { End::Reached } else { End::More },
-        };
-        for line in lines {
-            match judge(&line, &options) {
-                Verdict::Give(entry) => batch.entries.push(entry),
-                Verdict::Skip => {}
-                Verdict::Over => {
-                    batch.end = End::Over;
-                    break;
-                }
+        let (mut bytes, mut end) = (Vec::with_capacity(BATCH * 2), End::More);
+        while bytes.len() < BATCH && matches!(end, End::More) {
+            let more = entries.read(|entry| {
+                let Some(entry) = format.read(entry) else { return true };
+                selection.take(&entry, render, &mut bytes)
+            });
+            if !more.map_err(unreadable)? {
+                end = End::Reached;
+                selection.caught_up(&mut bytes);
+            }
+            if selection.is_over() {
+                selection.caught_up(&mut bytes);
+                end = End::Over;
             }
         }
-        Ok((reader, batch))
-    };
-    let joined = tokio::task::spawn_blocking(read).await;
-    joined.map_err(|e| Error::Internal(format!("reading a log: {e}")))?
+        self.entries = Some(entries);
+        Ok((self, bytes, end))
+    }
 }
 
 /// The kernel's word that something was written to the log's directory.

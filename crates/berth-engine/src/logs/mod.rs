@@ -1,126 +1,70 @@
-//! A container's log, read back: Docker's `json-file` format, rotated files included.
+//! A container's log: what drivers there are, what the shim is told of one, and the files read back.
 //!
-//! The shim writes it; this module only reads. It knows of a container only whether it still runs.
+//! The shim writes; here is only read. Entries are rendered where they are read: a long log is never a list of values. Start
+//! reading at `driver.rs` (the table of drivers and options) or `follow.rs` (how a log is read).
 
+mod driver;
+mod entry;
 mod files;
 mod follow;
-mod limits;
+mod plan;
+mod segment;
+mod select;
+mod tag;
 
-use std::collections::{BTreeMap, VecDeque};
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
-use jiff::Timestamp;
-use serde::Deserialize;
 use tokio::sync::{mpsc, watch};
 
 use crate::options::LogOptions;
+use crate::spec::LogSpec;
 use crate::view::ContainerView;
 use crate::{Error, Result};
 
-pub(crate) use limits::limits;
+pub use driver::check;
+pub use entry::{LogEntry, OutputStream};
+pub(crate) use plan::plan;
+pub(crate) use tag::Subject;
 
-/// Which stream a line came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OutputStream {
-    /// Standard output, or a terminal's.
-    Stdout,
-    /// Standard error.
-    Stderr,
-}
+/// How an entry is written for whoever asked.
+pub type Render = Arc<dyn Fn(&LogEntry<'_>, &mut Vec<u8>) + Send + Sync>;
 
-/// One line, or 16 KiB of a longer one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogEntry {
-    /// Where it came from.
-    pub stream: OutputStream,
-    /// When it was written: RFC 3339 with nanoseconds, as it stands in the file.
-    pub time: String,
-    /// The text with its newline; a part of a longer line has none.
-    pub text: String,
-    /// What the line says besides.
-    pub attributes: BTreeMap<String, String>,
-}
-
-/// Entries in the order in which they were written.
+/// Rendered entries in the order in which they were written, many at once.
 #[derive(Debug)]
 pub struct LogStream {
-    batches: mpsc::Receiver<Result<Vec<LogEntry>>>,
-    ready: VecDeque<LogEntry>,
+    batches: mpsc::Receiver<Result<Vec<u8>>>,
 }
 
 impl LogStream {
-    /// The next entry; `None`: there are no more (with `follow`: the container has ended).
-    pub async fn next(&mut self) -> Option<Result<LogEntry>> {
-        std::future::poll_fn(|context| self.poll_next(context)).await
+    /// The next entries; `None`: there are no more (with `follow`: the container has ended).
+    pub async fn next(&mut self) -> Option<Result<Vec<u8>>> {
+        self.batches.recv().await
     }
 
     /// As [`Self::next`], for implementing a stream over it.
-    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<LogEntry>>> {
-        loop {
-            if let Some(entry) = self.ready.pop_front() {
-                return Poll::Ready(Some(Ok(entry)));
-            }
-            match ready!(self.batches.poll_recv(context)) {
-                None => return Poll::Ready(None),
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                Some(Ok(batch)) => self.ready.extend(batch),
-            }
-        }
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Vec<u8>>>> {
+        self.batches.poll_recv(context)
     }
 }
 
 /// Starts reading; `container` tells when following is over.
-pub(crate) fn read(path: PathBuf, options: LogOptions, container: watch::Receiver<Arc<ContainerView>>) -> LogStream {
-    let (sender, batches) = mpsc::channel(4);
-    tokio::spawn(follow::read(path, options, container, sender));
-    LogStream { batches, ready: VecDeque::new() }
-}
-
-#[derive(Deserialize)]
-struct Line {
-    #[serde(default)]
-    log: String,
-    #[serde(default)]
-    stream: String,
-    #[serde(default)]
-    time: String,
-    #[serde(default)]
-    attrs: BTreeMap<String, String>,
-}
-
-/// What of a line is wanted.
-enum Verdict {
-    Give(LogEntry),
-    Skip,
-    /// It and everything after it is too late.
-    Over,
-}
-
-fn judge(line: &[u8], options: &LogOptions) -> Verdict {
-    // A line torn by a loss of power is not worth the rest of the log.
-    let Ok(line) = serde_json::from_slice::<Line>(line) else { return Verdict::Skip };
-    let stream = if line.stream == "stderr" { OutputStream::Stderr } else { OutputStream::Stdout };
-    let wanted = match stream {
-        OutputStream::Stdout => options.stdout,
-        OutputStream::Stderr => options.stderr,
+///
+/// # Errors
+/// Nothing is kept of the log; a pattern that is none.
+pub(crate) fn read(
+    log: &LogSpec,
+    options: &LogOptions,
+    container: watch::Receiver<Arc<ContainerView>>,
+    render: Render,
+) -> Result<LogStream> {
+    let kept = plan::file(log, &container.borrow().paths)?;
+    let Some((path, format)) = kept else {
+        return Err(Error::Unsupported("configured logging driver does not support reading".into()));
     };
-    if options.since.is_some() || options.until.is_some() {
-        let Ok(time) = line.time.parse::<Timestamp>() else { return Verdict::Skip };
-        if options.until.is_some_and(|until| time > until) {
-            return Verdict::Over;
-        }
-        if options.since.is_some_and(|since| time < since) {
-            return Verdict::Skip;
-        }
-    }
-    if !wanted {
-        return Verdict::Skip;
-    }
-    Verdict::Give(LogEntry { stream, time: line.time, text: line.log, attributes: line.attrs })
-}
-
-fn unreadable(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Error {
-    Error::file("reading the log", path)
+    let selection = select::Selection::new(options)?;
+    let (sender, batches) = mpsc::channel(4);
+    let source = follow::Source { path, format, follow: options.follow, until: options.until, selection, render };
+    tokio::spawn(follow::read(source, container, sender));
+    Ok(LogStream { batches })
 }

@@ -10,13 +10,14 @@ use berth_image::snapshot;
 use berth_network::Endpoint;
 use berth_oci::ImageId;
 use berth_shim::client::{ClientError, Connection, LaunchDescriptors, Launched, launch_in};
-use berth_shim::protocol::{Blob, CgroupPlan, Code, Launch, LogDriver as ShimLog, LogPlan, Root, StdioPlan, Streams};
+use berth_shim::protocol::{Blob, CgroupPlan, Code, Launch, LogPlan, Root, StdioPlan, Streams};
 
 use super::joined::Held;
 use crate::ground::{Ground, exit_record};
 use crate::id::ContainerId;
+use crate::logs::{self, Subject};
 use crate::plan::{self, Inputs, Plan};
-use crate::spec::{ContainerSpec, LogDriver, NetworkMode};
+use crate::spec::{ContainerSpec, NetworkMode};
 use crate::view::{Effective, Paths};
 use crate::{Error, Result, etc, host};
 
@@ -24,6 +25,7 @@ use crate::{Error, Result, etc, host};
 #[derive(Debug)]
 pub(super) struct Order {
     pub(super) id: ContainerId,
+    pub(super) name: String,
     pub(super) spec: Arc<ContainerSpec>,
     pub(super) effective: Arc<Effective>,
     pub(super) image: ImageId,
@@ -222,7 +224,7 @@ fn request(ground: &Ground, order: &Order, plan: Plan, attach: Vec<Streams>, net
         network,
         cgroup: Some(cgroup_plan(ground, plan.cgroup)),
         seccomp: filter.map(|bytes| Blob(bytes.to_vec())),
-        log: log_plan(spec, paths)?,
+        log: log_plan(ground, order)?,
         exit_record: exit_record(&paths.directory, order.run),
         durable: !spec.auto_remove,
         socket: ground.socket(&order.id),
@@ -244,18 +246,17 @@ fn cgroup_plan(ground: &Ground, path: String) -> CgroupPlan {
     CgroupPlan { path, hierarchy: Some(ground.hierarchy_value.clone()), driver }
 }
 
-fn log_plan(spec: &ContainerSpec, paths: &Paths) -> Result<LogPlan> {
-    if spec.log.driver == LogDriver::None {
-        return Ok(LogPlan::default());
-    }
-    let limits = crate::logs::limits(&spec.log.options)?;
-    Ok(LogPlan {
-        driver: ShimLog::JsonFile,
-        path: paths.log.clone(),
-        max_size: limits.max_size,
-        max_file: limits.max_file,
-        ..LogPlan::default()
-    })
+fn log_plan(ground: &Ground, order: &Order) -> Result<LogPlan> {
+    let subject = Subject {
+        id: order.id.as_str(),
+        name: &order.name,
+        image: &order.spec.image,
+        image_id: &order.image.to_string(),
+        effective: &order.effective,
+        hostname: &ground.host.hostname,
+        options: &order.spec.log.options,
+    };
+    logs::plan(&order.spec.log, &order.paths, &subject)
 }
 
 fn failed(id: &ContainerId, error: ClientError) -> Error {

@@ -122,7 +122,7 @@ impl Task {
         let apparmor = crate::plan::process::apparmor(&spec, &ground.host).unwrap_or_default();
         let mut paths = ground.paths(&seed.id);
         paths.lowers = ground.images.layers(&image, seed.id.as_str()).unwrap_or_default();
-        if spec.log.driver == crate::spec::LogDriver::None {
+        if spec.log.driver != crate::spec::LogDriver::JsonFile {
             paths.log = std::path::PathBuf::new();
         }
         let endpoint = ground.networks.endpoint(seed.id.as_str());

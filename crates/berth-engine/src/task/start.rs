@@ -112,6 +112,7 @@ impl Task {
     fn order(&mut self, prepared: Option<Prepared>) -> Order {
         Order {
             id: self.id.clone(),
+            name: self.record.name.clone(),
             spec: Arc::clone(&self.record.spec),
             effective: Arc::clone(&self.record.effective),
             image: self.record.image.clone(),

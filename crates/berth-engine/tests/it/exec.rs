@@ -23,7 +23,7 @@ fn spec(command: &str) -> ExecSpec {
 /// Runs it to its end: what it printed and its code.
 async fn run(containers: &Containers, spec: ExecSpec) -> (String, i32) {
     let id = containers.exec_create("cc", spec).await.unwrap();
-    let attachment = containers.exec_start(id.as_str(), ExecStart::default()).await.unwrap().unwrap();
+    let attachment = containers.exec_start(id.as_str(), ExecStart::default(), None).await.unwrap().unwrap();
     let text = drain(attachment).await;
     (text, ended(containers, id.as_str()).await)
 }
@@ -58,11 +58,11 @@ fn runs() {
         assert_eq!(run(&containers, other).await, (format!("33\n34\n/tmp\n1 /home/web {short}\n"), 0));
         let detached = containers.exec_create("cc", spec("sleep 0.1; exit 9")).await.unwrap();
         let options = ExecStart { detach: true, ..ExecStart::default() };
-        assert!(containers.exec_start(detached.as_str(), options).await.unwrap().is_none());
+        assert!(containers.exec_start(detached.as_str(), options, None).await.unwrap().is_none());
         assert_eq!(containers.inspect("cc").unwrap().execs, std::slice::from_ref(&detached));
         assert_eq!(ended(&containers, detached.as_str()).await, 9);
         assert!(containers.inspect("cc").unwrap().execs.is_empty());
-        assert!(containers.exec_start(detached.as_str(), options).await.is_err());
+        assert!(containers.exec_start(detached.as_str(), options, None).await.is_err());
     });
 }
 
@@ -75,13 +75,13 @@ fn failures() {
         containers.start("cc").await.unwrap();
         let missing = ExecSpec { args: vec!["nosuchcmd".into()], ..spec("") };
         let session = containers.exec_create("cc", missing).await.unwrap();
-        let error = containers.exec_start(session.as_str(), ExecStart::default()).await.unwrap_err();
+        let error = containers.exec_start(session.as_str(), ExecStart::default(), None).await.unwrap_err();
         assert_eq!(error.exit_code(), Some(127));
         assert!(error.to_string().contains("exec: \"nosuchcmd\": executable file not found in $PATH"), "{error}");
         assert_eq!(containers.exec_inspect(session.as_str()).unwrap().exit_code, Some(127));
         let nobody = ExecSpec { user: "nosuch".into(), ..spec("true") };
         let session = containers.exec_create("cc", nobody).await.unwrap();
-        let error = containers.exec_start(session.as_str(), ExecStart::default()).await.unwrap_err();
+        let error = containers.exec_start(session.as_str(), ExecStart::default(), None).await.unwrap_err();
         assert_eq!(error.to_string(), "unable to find user nosuch: no matching entries in passwd file");
         containers.pause("cc").await.unwrap();
         let error = containers.exec_create("cc", spec("true")).await.unwrap_err();
@@ -96,14 +96,14 @@ fn terminal_and_stdin() {
         container(&containers).await;
         let cat = ExecSpec { attach_stdin: true, ..spec("cat; echo end") };
         let id = containers.exec_create("cc", cat).await.unwrap();
-        let mut attachment = containers.exec_start(id.as_str(), ExecStart::default()).await.unwrap().unwrap();
+        let mut attachment = containers.exec_start(id.as_str(), ExecStart::default(), None).await.unwrap().unwrap();
         attachment.stream.as_mut().unwrap().write_all(b"in\n").await.unwrap();
         attachment.stream.as_mut().unwrap().shutdown().await.unwrap();
         assert_eq!(drain(attachment).await, "in\nend\n");
         let tty = ExecSpec { tty: true, ..spec("tty; stty size; echo $TERM") };
         let id = containers.exec_create("cc", tty).await.unwrap();
         let options = ExecStart { detach: false, console_size: Some((33, 77)) };
-        let attachment = containers.exec_start(id.as_str(), options).await.unwrap().unwrap();
+        let attachment = containers.exec_start(id.as_str(), options, None).await.unwrap().unwrap();
         assert_eq!(drain(attachment).await.replace('\r', ""), "/dev/pts/0\n33 77\nxterm\n");
     });
 }

@@ -110,7 +110,6 @@ impl Home {
             images,
             networks,
             cgroup_parent: self.cgroup_parent(),
-            log_options: Default::default(),
             policy: Default::default(),
             fault: None,
         });
@@ -246,16 +245,45 @@ pub(crate) async fn run(containers: &Containers, spec: ContainerSpec) -> Output 
 
 pub(crate) async fn logs(containers: &Containers, key: &str) -> (String, String) {
     let options = LogOptions { stdout: true, stderr: true, ..LogOptions::default() };
-    let mut stream = containers.logs(key, options).await.unwrap();
+    let stream = containers.logs(key, options, marked()).await.unwrap();
     let (mut out, mut err) = (String::new(), String::new());
-    while let Some(entry) = stream.next().await {
-        let entry = entry.unwrap();
-        match entry.stream {
-            OutputStream::Stdout => out.push_str(&entry.text),
-            OutputStream::Stderr => err.push_str(&entry.text),
+    for (stream, text) in log_entries(stream).await {
+        match stream {
+            OutputStream::Stdout => out.push_str(&text),
+            OutputStream::Stderr => err.push_str(&text),
         }
     }
     (out, err)
+}
+
+/// Writes entries so that [`log_entries`] can take them apart.
+pub(crate) fn marked() -> berth_engine::Render {
+    Arc::new(|entry, out| {
+        out.push(if entry.stream == OutputStream::Stdout { 1 } else { 2 });
+        out.extend_from_slice(&(entry.text.len() as u32).to_be_bytes());
+        out.extend_from_slice(&entry.text);
+    })
+}
+
+/// All entries until the stream ends.
+pub(crate) async fn log_entries(mut stream: berth_engine::LogStream) -> Vec<(OutputStream, String)> {
+    let mut all = Vec::new();
+    while let Some(batch) = stream.next().await {
+        all.extend(marks(&batch.unwrap()));
+    }
+    all
+}
+
+/// The entries of one batch.
+fn marks(mut bytes: &[u8]) -> Vec<(OutputStream, String)> {
+    let mut all = Vec::new();
+    while let [mark, a, b, c, d, rest @ ..] = bytes {
+        let (text, rest) = rest.split_at(u32::from_be_bytes([*a, *b, *c, *d]) as usize);
+        let stream = if *mark == 1 { OutputStream::Stdout } else { OutputStream::Stderr };
+        all.push((stream, String::from_utf8_lossy(text).into_owned()));
+        bytes = rest;
+    }
+    all
 }
 
 /// Everything an attachment gives until its end.

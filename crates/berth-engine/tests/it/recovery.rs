@@ -70,11 +70,10 @@ fn kill_9_while_it_prints() {
         assert!(view.state.pid().unwrap().0 > 0);
         let attached = tokio::spawn(drain(containers.attach("survivor", attach_all()).await.unwrap()));
         let options = LogOptions { stdout: true, follow: true, ..LogOptions::default() };
-        let mut stream = containers.logs("survivor", options).await.unwrap();
-        for expected in 1..=1500 {
-            assert_eq!(stream.next().await.unwrap().unwrap().text, format!("{expected}\n"));
-        }
-        assert!(stream.next().await.is_none());
+        let all =
+            crate::harness::log_entries(containers.logs("survivor", options, crate::harness::marked()).await.unwrap())
+                .await;
+        assert!(all.len() == 1500 && (1..).zip(&all).all(|(n, (_, text))| *text == format!("{n}\n")));
         let exit = containers.wait("survivor", WaitCondition::NotRunning).await.unwrap().await.unwrap();
         assert_eq!(exit.code, 6);
         let text = attached.await.unwrap();

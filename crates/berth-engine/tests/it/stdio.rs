@@ -1,11 +1,12 @@
 //! Attach and logs.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use berth_engine::{LogOptions, OutputStream, WaitCondition};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::harness::{attach_all, drain, script, with_engine};
+use crate::harness::{attach_all, drain, log_entries, marked, script, with_engine};
 
 pub(crate) const TESTS: &[(&str, fn())] = &[
     ("stdio::attach_before_start", attach_before_start),
@@ -91,26 +92,26 @@ fn logs() {
         let read = |options: LogOptions| {
             let (containers, id) = (containers.clone(), id.clone());
             async move {
-                let mut stream = containers.logs(id.as_str(), options).await.unwrap();
-                let mut entries = Vec::new();
-                while let Some(entry) = stream.next().await {
-                    entries.push(entry.unwrap());
-                }
-                entries
+                let stamped: berth_engine::Render = Arc::new(|entry, out| {
+                    let mark = if entry.stream == OutputStream::Stdout { 1 } else { 2 };
+                    let text = [entry.stamp().as_bytes(), &entry.text].concat();
+                    out.extend([&[mark][..], &(text.len() as u32).to_be_bytes(), &text].concat());
+                });
+                log_entries(containers.logs(id.as_str(), options, stamped).await.unwrap()).await
             }
         };
         let both = LogOptions { stdout: true, stderr: true, ..LogOptions::default() };
         let all = read(both.clone()).await;
         assert_eq!(all.len(), 8);
         let errors = read(LogOptions { stdout: false, ..both.clone() }).await;
-        assert!(errors.len() == 4 && errors.iter().all(|e| e.stream == OutputStream::Stderr));
+        assert!(errors.len() == 4 && errors.iter().all(|(stream, _)| *stream == OutputStream::Stderr));
         let tail = read(LogOptions { tail: Some(2), ..both.clone() }).await;
         assert_eq!(tail, all[6..]);
-        assert!(all[0].time.ends_with('Z'), "{}", all[0].time);
-        let middle = all[4].time.parse().unwrap();
+        let (_, text) = &all[4];
+        let middle = text[..30].parse().unwrap();
         assert_eq!(read(LogOptions { since: Some(middle), ..both.clone() }).await, all[4..]);
         assert_eq!(read(LogOptions { until: Some(middle), ..both.clone() }).await, all[..5]);
-        let none = containers.logs(id.as_str(), LogOptions::default()).await.unwrap_err();
+        let none = containers.logs(id.as_str(), LogOptions::default(), marked()).await.unwrap_err();
         assert_eq!(none.to_string(), "Bad parameters: you must choose at least one stream");
     });
 }
@@ -125,11 +126,8 @@ fn follow() {
             .id;
         containers.start(id.as_str()).await.unwrap();
         let options = LogOptions { stdout: true, follow: true, ..LogOptions::default() };
-        let mut stream = containers.logs(id.as_str(), options).await.unwrap();
-        let mut seen = Vec::new();
-        while let Some(entry) = stream.next().await {
-            seen.push(entry.unwrap().text.trim().parse::<u32>().unwrap());
-        }
+        let stream = containers.logs(id.as_str(), options, marked()).await.unwrap();
+        let seen: Vec<u32> = log_entries(stream).await.iter().map(|(_, text)| text.trim().parse().unwrap()).collect();
         assert_eq!(seen, (1..=20).collect::<Vec<_>>());
         assert_eq!(containers.inspect(id.as_str()).unwrap().exit_code(), 2);
     });
@@ -144,11 +142,10 @@ fn much() {
         let id = containers.create(None, spec).await.unwrap().id;
         containers.start(id.as_str()).await.unwrap();
         let options = LogOptions { stdout: true, follow: true, ..LogOptions::default() };
-        let mut stream = containers.logs(id.as_str(), options).await.unwrap();
-        for expected in 1..=30_000 {
-            let entry = stream.next().await.unwrap().unwrap();
-            assert_eq!(entry.text, format!("{expected}\n"));
+        let all = log_entries(containers.logs(id.as_str(), options, marked()).await.unwrap()).await;
+        assert_eq!(all.len(), 30_000);
+        for (expected, (_, text)) in (1..).zip(all) {
+            assert_eq!(text, format!("{expected}\n"));
         }
-        assert!(stream.next().await.is_none());
     });
 }

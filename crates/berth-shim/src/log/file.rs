@@ -1,20 +1,64 @@
 //! The log's files: the current one, its rotation, and what happens when it cannot be written.
 
-use std::ffi::OsString;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
+use super::compress::{Compression, with};
+use super::local;
 use crate::protocol::LogPlan;
+
+/// How much of a rotated file is compressed at once.
+const SLICE: usize = 64 << 10;
+
+/// How entries follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    /// A line each.
+    Json,
+    /// Between their lengths.
+    Local,
+}
+
+impl Format {
+    /// The length of the first entry in `bytes`; all of them, where it is not whole.
+    fn first(self, bytes: &[u8]) -> usize {
+        match self {
+            Self::Json => memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1),
+            Self::Local => local::first(bytes),
+        }
+    }
+
+    fn count(self, mut bytes: &[u8]) -> u64 {
+        let mut count = 0;
+        while !bytes.is_empty() {
+            bytes = &bytes[self.first(bytes)..];
+            count += 1;
+        }
+        count
+    }
+
+    /// How much of the entry that was being written when `written` bytes were is missing.
+    fn torn(self, bytes: &[u8], written: usize) -> usize {
+        let mut end = 0;
+        while end < written {
+            end += self.first(&bytes[end..]);
+        }
+        end - written
+    }
+}
 
 /// Encoded entries on their way to the file.
 #[derive(Debug)]
 pub(super) struct LogFile {
     path: PathBuf,
+    format: Format,
     max_size: u64,
     max_file: u32,
+    compress: bool,
+    compression: Option<Compression>,
     file: Option<OwnedFd>,
     size: u64,
     buffer: Vec<u8>,
@@ -26,13 +70,16 @@ pub(super) struct LogFile {
 }
 
 impl LogFile {
-    pub(super) fn open(plan: &LogPlan) -> Self {
+    pub(super) fn open(plan: &LogPlan, format: Format) -> Self {
         let max_size = match plan.max_size.unwrap_or(LogPlan::MAX_SIZE) {
             0 => u64::MAX,
             size => size,
         };
         let mut file = Self {
             path: plan.path.clone(),
+            format,
+            compress: plan.compress,
+            compression: None,
             max_size,
             max_file: plan.max_file.unwrap_or(LogPlan::MAX_FILE).max(1),
             file: None,
@@ -73,21 +120,57 @@ impl LogFile {
         if self.size < self.max_size {
             return;
         }
-        if self.max_file == 1 {
-            if rustix::fs::ftruncate(file, 0).is_ok() {
-                self.size = 0;
-            }
-            return;
-        }
-        for number in (1..self.max_file).rev() {
-            let older = numbered(&self.path, number);
-            let newer = if number == 1 { self.path.clone() } else { numbered(&self.path, number - 1) };
-            // A file that is not there yet has nothing to move.
-            let _ = rustix::fs::rename(newer, older);
-        }
+        self.shift();
         self.file = None;
         // Otherwise the next write tries again.
         let _ = self.reopen();
+    }
+
+    /// Every file becomes the next older one; the oldest goes. Whoever reads one has it open, and loses nothing.
+    fn shift(&mut self) {
+        while self.work(SLICE) {}
+        let name = |number: u32, suffix: &str| match number {
+            0 => self.path.clone(),
+            _ => with(&self.path, &format!(".{number}{suffix}")),
+        };
+        let oldest = self.max_file - 1;
+        for suffix in ["", ".gz"] {
+            // What is not there has nothing to lose, and below, nothing to move.
+            let _ = rustix::fs::unlink(name(oldest, suffix));
+            for number in (1..oldest).rev() {
+                let _ = rustix::fs::rename(name(number, suffix), name(number + 1, suffix));
+            }
+        }
+        if oldest > 0 {
+            let _ = rustix::fs::rename(&self.path, name(1, ""));
+        }
+        if self.compress && oldest > 0 {
+            self.compression = Compression::begin(&name(1, "")).ok();
+        }
+    }
+
+    /// Compresses of a rotated file; false: there is none, or no more of it.
+    pub(super) fn work(&mut self, bytes: usize) -> bool {
+        let Some(mut compression) = self.compression.take() else { return false };
+        let mut slice = vec![0; SLICE];
+        for _ in 0..bytes.div_ceil(SLICE) {
+            match compression.step(&mut slice) {
+                Ok(false) => {}
+                Ok(true) => return false,
+                // It stays as it is.
+                Err(_) => {
+                    compression.give_up();
+                    return false;
+                }
+            }
+        }
+        self.compression = Some(compression);
+        true
+    }
+
+    /// Since when there has been a file to compress.
+    pub(super) fn working_since(&self) -> Option<std::time::Instant> {
+        self.compression.as_ref().map(Compression::began)
     }
 
     /// Writes everything; what the disk does not take is dropped and counted. `note` makes the entry that tells of it.
@@ -99,7 +182,10 @@ impl LogFile {
             Some(errno) if self.dropped > 0 => note(self.dropped, &reason(errno)),
             _ => Vec::new(),
         };
+        let length = self.buffer.len();
         self.write_out(&note);
+        // Twice as fast as the next file grows: it is done long before that one is full.
+        self.work(length * 2);
     }
 
     /// Writes what is torn, the note, and the buffer, in this order, as far as the disk takes them.
@@ -108,7 +194,7 @@ impl LogFile {
         if self.write_torn() && self.write_note(note) {
             self.write_entries(&buffer);
         } else {
-            self.dropped += entries(&buffer);
+            self.dropped += self.format.count(&buffer);
         }
         buffer.clear();
         self.buffer = buffer;
@@ -124,14 +210,13 @@ impl LogFile {
     /// True when all is written. Otherwise the rest of a cut entry is kept, and whole ones are dropped and counted.
     fn write_entries(&mut self, bytes: &[u8]) -> bool {
         let written = self.write_all(bytes);
-        let (done, mut rest) = bytes.split_at(written);
-        if done.last().is_some_and(|byte| *byte != b'\n') {
-            let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
-            self.torn = rest[..end].to_vec();
-            rest = &rest[end..];
+        if written == bytes.len() {
+            return true;
         }
-        self.dropped += entries(rest);
-        written == bytes.len()
+        let (torn, rest) = bytes[written..].split_at(self.format.torn(bytes, written));
+        self.torn = torn.to_vec();
+        self.dropped += self.format.count(rest);
+        false
     }
 
     fn write_note(&mut self, note: &[u8]) -> bool {
@@ -174,26 +259,17 @@ impl LogFile {
     }
 }
 
-fn numbered(path: &Path, number: u32) -> PathBuf {
-    let mut name = OsString::from(path.as_os_str());
-    name.push(format!(".{number}"));
-    name.into()
-}
-
 fn reason(errno: Errno) -> String {
     let text = std::io::Error::from(errno).to_string();
     text.split(" (os error").next().unwrap_or_default().to_lowercase()
-}
-
-/// An entry holds no newline but its last byte.
-fn entries(bytes: &[u8]) -> u64 {
-    memchr::memchr_iter(b'\n', bytes).count() as u64
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
+    use std::path::Path;
+
     use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
 
     fn plan(path: PathBuf, max_size: u64, max_file: u32) -> LogPlan {
@@ -212,7 +288,7 @@ mod tests {
     fn rotation_keeps_so_many_files_and_never_cuts_an_entry() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("c-json.log");
-        let mut file = LogFile::open(&plan(path.clone(), 100, 3));
+        let mut file = LogFile::open(&plan(path.clone(), 100, 3), Format::Json);
         for number in 0..100 {
             put(&mut file, &format!("line {number:04}\n"));
             if number % 7 == 0 {
@@ -221,19 +297,48 @@ mod tests {
         }
         file.flush(note);
         let read = |name: &Path| std::fs::read_to_string(name).unwrap_or_default();
-        let files = [numbered(&path, 2), numbered(&path, 1), path.clone()].map(|name| read(&name));
+        let files = [with(&path, ".2"), with(&path, ".1"), path.clone()].map(|name| read(&name));
         // Ten entries of ten bytes reach the size; 100 entries are ten files of which the last three are kept.
         let expected: Vec<String> = (70..100).map(|number| format!("line {number:04}\n")).collect();
         assert_eq!(files.concat(), expected.concat());
         assert!(files.iter().all(|file| file.len() == 100));
-        assert!(!numbered(&path, 3).exists());
+        assert!(!with(&path, ".3").exists());
+    }
+
+    #[test]
+    fn rotated_files_are_compressed_and_moved_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        let plan = LogPlan { compress: true, ..plan(path.clone(), 100_000, 3) };
+        let mut file = LogFile::open(&plan, Format::Json);
+        let mut said = Vec::new();
+        for number in 0..30_000 {
+            let entry = format!("line {number:05}\n");
+            put(&mut file, &entry);
+            said.push(entry);
+            if number % 100 == 0 {
+                file.flush(note);
+            }
+        }
+        file.flush(note);
+        while file.work(SLICE) {}
+        let mut found = String::new();
+        for number in [2, 1] {
+            let packed = std::fs::File::open(with(&path, &format!(".{number}.gz"))).unwrap();
+            std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(packed), &mut found).unwrap();
+        }
+        found.push_str(&std::fs::read_to_string(&path).unwrap());
+        assert!(said.concat().ends_with(&found) && found.len() > 200_000, "{}", found.len());
+        let mut names: Vec<_> = std::fs::read_dir(directory.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["log", "log.1.gz", "log.2.gz"]);
     }
 
     #[test]
     fn a_single_file_starts_anew() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
-        let mut file = LogFile::open(&plan(path.clone(), 20, 1));
+        let mut file = LogFile::open(&plan(path.clone(), 20, 1), Format::Json);
         for entry in ["0123456789\n", "abcdefghij\n", "last\n"] {
             put(&mut file, entry);
             file.flush(note);
@@ -246,7 +351,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
         for entry in ["one\n", "two\n"] {
-            let mut file = LogFile::open(&plan(path.clone(), 1000, 2));
+            let mut file = LogFile::open(&plan(path.clone(), 1000, 2), Format::Json);
             put(&mut file, entry);
             file.flush(note);
         }
@@ -258,7 +363,7 @@ mod tests {
     fn a_full_disk_drops_whole_lines_and_tells_how_many() {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
         fcntl_setpipe_size(&writer, 4096).unwrap();
-        let mut file = LogFile::open(&plan("/nonexistent/log".into(), 0, 1));
+        let mut file = LogFile::open(&plan("/nonexistent/log".into(), 0, 1), Format::Json);
         file.file = Some(writer);
         let (mut read, mut total) = (Vec::new(), 0_u64);
         let drink = |read: &mut Vec<u8>, most: usize| {

@@ -1,12 +1,13 @@
 //! What a container is launched from. Unknown fields are ignored, missing ones defaulted.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use oci_spec::runtime::Spec;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::log::LogPlan;
 
 /// Bytes, base64 in JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,44 +47,6 @@ pub struct CgroupPlan {
     /// Who makes it; with systemd the path is `slice:prefix:name`.
     #[serde(default)]
     pub driver: berth_cgroup::Driver,
-}
-
-/// What becomes of the container's output besides the attached streams.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LogDriver {
-    /// Nothing is kept.
-    #[default]
-    None,
-    /// Docker's file of one JSON object a line.
-    JsonFile,
-}
-
-/// Where and how the log is written.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct LogPlan {
-    /// What writes it.
-    #[serde(default)]
-    pub driver: LogDriver,
-    /// The current file; rotated ones get `.1`, `.2`, ….
-    #[serde(default)]
-    pub path: PathBuf,
-    /// Bytes at which the file is rotated; `None`: [`LogPlan::MAX_SIZE`], 0: never.
-    #[serde(default)]
-    pub max_size: Option<u64>,
-    /// Files kept, the current one included; `None`: [`LogPlan::MAX_FILE`].
-    #[serde(default)]
-    pub max_file: Option<u32>,
-    /// What each line says besides (`labels`, `env`, `tag`).
-    #[serde(default)]
-    pub attrs: BTreeMap<String, String>,
-}
-
-impl LogPlan {
-    /// The size at which a log is rotated unless told otherwise.
-    pub const MAX_SIZE: u64 = 20 << 20;
-    /// The number of files kept unless told otherwise.
-    pub const MAX_FILE: u32 = 5;
 }
 
 /// How a process's stdio is made.

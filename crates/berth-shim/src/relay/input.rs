@@ -16,12 +16,13 @@ pub(super) struct Input {
     /// Closes when the first client is done.
     once: bool,
     closing: bool,
+    loud: bool,
     watch: Watch,
 }
 
 impl Input {
     pub(super) fn new(fd: Option<OwnedFd>, once: bool) -> Self {
-        Self { fd, waiting: Vec::new(), once, closing: false, watch: Watch::default() }
+        Self { fd, waiting: Vec::new(), once, closing: false, loud: false, watch: Watch::default() }
     }
 
     /// The process may still be written to.
@@ -57,16 +58,29 @@ impl Input {
         }
     }
 
+    /// Writes at once what the process takes, and keeps the rest. Nothing waits when this is called.
     fn write(&mut self, bytes: &[u8]) {
-        self.waiting.extend_from_slice(bytes);
+        let written = self.pass(bytes);
+        if written < bytes.len() && self.fd.is_some() {
+            self.waiting.extend_from_slice(&bytes[written..]);
+            self.filled();
+        }
         self.flush();
     }
 
-    /// Writes of what waits; closes when that was the last.
-    pub(super) fn flush(&mut self) {
+    /// A process that reads more slowly than it is written to is given a larger pipe: fewer turns between the two.
+    fn filled(&mut self) {
+        if let Some(fd) = self.fd.as_ref().filter(|_| !self.loud) {
+            self.loud = true;
+            // A pty stays as it is, and so does a pipe beyond the host's limits.
+            let _ = rustix::pipe::fcntl_setpipe_size(fd, super::LOUD_PIPE);
+        }
+    }
+
+    fn pass(&mut self, bytes: &[u8]) -> usize {
         let mut written = 0;
-        while let Some(fd) = self.fd.as_ref().filter(|_| written < self.waiting.len()) {
-            match rustix::io::write(fd, &self.waiting[written..]) {
+        while let Some(fd) = self.fd.as_ref().filter(|_| written < bytes.len()) {
+            match rustix::io::write(fd, &bytes[written..]) {
                 Ok(length) => written += length,
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => break,
@@ -74,7 +88,17 @@ impl Input {
                 Err(_) => self.close(),
             }
         }
-        self.waiting.drain(..written.min(self.waiting.len()));
+        written
+    }
+
+    /// Writes of what waits; closes when that was the last.
+    pub(super) fn flush(&mut self) {
+        let waiting = std::mem::take(&mut self.waiting);
+        let written = self.pass(&waiting);
+        if self.fd.is_some() {
+            self.waiting = waiting;
+            self.waiting.drain(..written);
+        }
         if self.waiting.is_empty() {
             self.waiting = Vec::new();
             if self.closing {

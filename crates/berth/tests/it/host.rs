@@ -99,6 +99,10 @@ impl Daemon {
         self.root().join("data")
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.as_ref().expect("the daemon runs").id()
+    }
+
     fn socket(&self) -> PathBuf {
         self.root().join("berth.sock")
     }
@@ -259,7 +263,8 @@ impl Host {
         command
     }
 
-    fn config_dir(&self) -> PathBuf {
+    /// Where the command line's `config.json` lies.
+    pub(crate) fn config_dir(&self) -> PathBuf {
         self.daemon.as_ref().map_or_else(std::env::temp_dir, |daemon| daemon.root().to_owned()).join("config")
     }
 

@@ -32,6 +32,7 @@ mod interaction;
 mod isolation;
 mod lifecycle;
 mod lists;
+mod logging;
 mod neighbours;
 mod ondemand;
 mod peers;
