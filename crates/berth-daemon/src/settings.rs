@@ -287,7 +287,10 @@ mod tests {
             (&["--mtu", "x"], "invalid argument \"x\" for \"--mtu\" flag: not a number"),
             (&["what"], "\"berth daemon\" accepts no arguments, found what"),
             (&["--userns-remap=x"], "berth does not support --userns-remap yet"),
-            (&["--storage-driver", "zfs"], "berth does not support --storage-driver=zfs yet, only overlay2 or overlayfs"),
+            (
+                &["--storage-driver", "zfs"],
+                "berth does not support --storage-driver=zfs yet, only overlay2 or overlayfs",
+            ),
         ] {
             assert_eq!(args(given).unwrap_err().to_string(), sentence);
         }
