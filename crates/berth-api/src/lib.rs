@@ -10,6 +10,7 @@
 
 pub mod container;
 pub mod decode;
+pub mod disk_usage;
 pub mod event;
 pub mod exec;
 pub mod filters;

@@ -89,7 +89,7 @@ pub(crate) const FLAGS: &[Flag] = flags! {
     "tls", "tls", Switch, Honoured, "TLS on TCP; implied by --tlsverify";
     "tlsverify", "tlsverify", Switch, Honoured, "TLS on TCP, for clients with a certificate only";
     "userland-proxy", "userland-proxy", Switch, Only(&["false"]), "A proxy for published ports";
-    "add-runtime", "runtimes", Map, NotYet, "More OCI runtimes";
+    "add-runtime", "runtimes", Map, Honoured, "Another OCI runtime: name=path";
     "allow-direct-routing", "allow-direct-routing", Switch, NotYet, "Remote access to container addresses";
     "authorization-plugin", "authorization-plugins", List, NotYet, "Authorization plugins";
     "bip6", "bip6", Text, NotYet, "IPv6 address of the default bridge";
@@ -106,7 +106,7 @@ pub(crate) const FLAGS: &[Flag] = flags! {
     "default-gateway-v6", "default-gateway-v6", Text, NotYet, "IPv6 gateway of the default bridge";
     "default-ipc-mode", "default-ipc-mode", Text, Honoured, "IPC namespace of containers";
     "default-network-opt", "default-network-opts", Map, NotYet, "Options of new networks";
-    "default-runtime", "default-runtime", Text, Only(&["berth"]), "OCI runtime of containers that name none";
+    "default-runtime", "default-runtime", Text, Honoured, "OCI runtime of containers that name none";
     "dns", "dns", List, Honoured, "Name servers of containers";
     "dns-opt", "dns-opts", List, Honoured, "Resolver options of containers";
     "dns-search", "dns-search", List, Honoured, "Search domains of containers";

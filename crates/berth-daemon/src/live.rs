@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 
 use berth_distribution::Proxies;
+use berth_engine::runtimes::{self, Foreign, Runtimes};
 
 use crate::options::{OptionsError, value};
 use crate::settings::Settings;
-
-/// Docker's number of seconds for containers to end in, where the daemon stops them.
-const SHUTDOWN_TIMEOUT: i64 = 15;
 
 /// Options that can change without a restart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,8 +17,7 @@ pub(crate) struct Live {
     pub(crate) labels: Vec<String>,
     pub(crate) registries: berth_distribution::Config,
     pub(crate) concurrent_downloads: usize,
-    /// Seconds; what `--shutdown-timeout` says.
-    pub(crate) shutdown_timeout: i64,
+    pub(crate) runtimes: Runtimes,
 }
 
 impl Live {
@@ -36,7 +33,7 @@ impl Live {
                 proxies: proxies(settings)?,
             },
             concurrent_downloads: downloads(settings)?,
-            shutdown_timeout: settings.number("shutdown-timeout").unwrap_or(SHUTDOWN_TIMEOUT),
+            runtimes: runtimes(settings)?,
         })
     }
 
@@ -48,14 +45,14 @@ impl Live {
             ("name", name.to_owned()),
             ("authorization-plugins", "[]".to_owned()),
             ("debug", self.debug.to_string()),
-            ("default-runtime", "berth".to_owned()),
+            ("default-runtime", self.runtimes.default.clone()),
             ("insecure-registries", list(&self.registries.insecure)),
             ("labels", list(&self.labels)),
             ("live-restore", "true".to_owned()),
             ("max-concurrent-downloads", self.concurrent_downloads.to_string()),
             ("max-download-attempts", attempts.to_string()),
             ("registry-mirrors", list(&self.registries.mirrors)),
-            ("shutdown-timeout", self.shutdown_timeout.to_string()),
+            ("runtimes", self.runtimes.foreign.keys().cloned().collect::<Vec<_>>().join(" ")),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into()
@@ -109,6 +106,40 @@ fn mirrors(settings: &Settings) -> Result<Vec<String>, OptionsError> {
         Ok(text.clone())
     };
     settings.list("registry-mirror").iter().map(check).collect()
+}
+
+/// A runtime as the file gives it.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+struct Runtime {
+    path: String,
+    runtime_args: Vec<String>,
+}
+
+/// `name=path` from flags, an object from the file. The default must be one of them, or ours.
+fn runtimes(settings: &Settings) -> Result<Runtimes, OptionsError> {
+    let mut runtimes = Runtimes::default();
+    for (name, text) in settings.map("add-runtime") {
+        let wrong = |why: String| value("add-runtime", &name, why);
+        let runtime = match text.starts_with('{') {
+            true => serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?,
+            false => Runtime { path: text, ..Runtime::default() },
+        };
+        if name == runtimes::OWN {
+            return Err(wrong("that name is berth's own runtime's".to_owned()));
+        }
+        if runtime.path.is_empty() {
+            return Err(wrong("it has no path; runtimes of containerd (runtimeType) cannot be used".to_owned()));
+        }
+        runtimes.foreign.insert(name, Foreign { path: runtime.path.into(), args: runtime.runtime_args });
+    }
+    if let Some(default) = settings.text("default-runtime").filter(|name| !name.is_empty()) {
+        let known = runtimes.resolve(default);
+        runtimes.default = known.map_err(|_| {
+            value("default-runtime", default, "specified default runtime does not exist: there is no such runtime")
+        })?;
+    }
+    Ok(runtimes)
 }
 
 fn attempts(settings: &Settings) -> Result<u32, OptionsError> {
@@ -170,11 +201,23 @@ mod tests {
         let read = read.unwrap();
         assert_eq!(read.labels, ["a=1", "b="]);
         assert_eq!((read.debug, read.log_level), (true, tracing::Level::DEBUG));
-        assert_eq!((read.registries.attempts, read.concurrent_downloads, read.shutdown_timeout), (2, 3, 15));
+        assert_eq!((read.registries.attempts, read.concurrent_downloads), (2, 3));
         let proxies = read.registries.proxies.unwrap();
         assert_eq!((proxies.https.as_str(), proxies.none.as_str()), ("http://p:1", "a,b"));
         let attributes = live("{}").unwrap().attributes("host");
         assert_eq!((attributes["name"].as_str(), attributes["labels"].as_str()), ("host", "[]"));
+    }
+
+    #[test]
+    fn runtimes_and_the_default_one() {
+        let file =
+            r#"{"runtimes":{"crun":{"path":"/usr/bin/crun","runtimeArgs":["--debug"]}},"default-runtime":"crun"}"#;
+        let runtimes = live(file).unwrap().runtimes;
+        assert_eq!((runtimes.default.as_str(), runtimes.foreign["crun"].args.len()), ("crun", 1));
+        let flags = ["--add-runtime=a=/b".to_owned()];
+        let runtimes = Live::read(&Settings::from_args(&flags).unwrap()).unwrap().runtimes;
+        assert_eq!(runtimes.foreign["a"].path, std::path::Path::new("/b"));
+        assert_eq!(runtimes.default, "berth");
     }
 
     #[test]
@@ -187,6 +230,10 @@ mod tests {
             (r#"{"registry-mirrors":["https://u@m"]}"#, "user information"),
             (r#"{"max-download-attempts":0}"#, "at least 1"),
             (r#"{"max-concurrent-downloads":-1}"#, "at least 1"),
+            (r#"{"runtimes":{"berth":{"path":"/x"}}}"#, "berth's own"),
+            (r#"{"runtimes":{"x":{"runtimeType":"io.containerd.x"}}}"#, "runtimeType"),
+            (r#"{"runtimes":{"x":{}}}"#, "no path"),
+            (r#"{"default-runtime":"x"}"#, "does not exist"),
             (r#"{"proxies":{"ftp-proxy":"x"}}"#, "http-proxy, https-proxy and no-proxy"),
         ] {
             let error = live(file).unwrap_err().to_string();

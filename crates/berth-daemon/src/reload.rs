@@ -33,6 +33,7 @@ fn apply(daemon: &Daemon, live: Live, dial: &Dial) {
     if (&before.registries, before.concurrent_downloads) != (&live.registries, live.concurrent_downloads) {
         daemon.images.reconfigure(live.registries.clone(), live.concurrent_downloads);
     }
+    daemon.engine.set_runtimes(live.runtimes.clone());
     let live = Arc::new(live);
     *daemon.live.write().unwrap_or_else(PoisonError::into_inner) = live.clone();
     match daemon.engine.info() {

@@ -143,6 +143,7 @@ async fn open(options: &DaemonOptions) -> anyhow::Result<Daemon> {
         cgroup_parent: options.cgroup_parent.clone(),
         policy: options.policy.clone(),
         fault: fault()?,
+        runtimes: options.live.runtimes.clone(),
     })
     .await?;
     let info = engine.info()?;

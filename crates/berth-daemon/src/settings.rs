@@ -227,6 +227,8 @@ fn values(flag: &Flag, value: &Value) -> Result<Vec<String>, String> {
             .map(|(name, value)| match value {
                 Value::String(text) => Ok(format!("{name}={text}")),
                 other if flag.status == Status::NotYet => Ok(format!("{name}={other}")),
+                // A runtime has a path and arguments; what they mean is not for here.
+                Value::Object(_) if flag.long == "add-runtime" => Ok(format!("{name}={value}")),
                 other => Err(format!(".{name}{}", wanted("a string", other))),
             })
             .collect(),

@@ -21,6 +21,7 @@ use crate::info::Info;
 use crate::plan::{Seccomp, capabilities};
 use crate::policy::Policy;
 use crate::record::{ContainerRecord, Phase};
+use crate::runtimes::Runtimes;
 use crate::spec::IsolationSpec;
 use crate::state::{Change, State};
 use crate::task::{ExitRecord, Seed, Task};
@@ -45,6 +46,8 @@ pub struct EngineConfig {
     pub policy: Policy,
     /// A fault on purpose, for tests; debug builds only.
     pub fault: Option<crate::fault::Fault>,
+    /// OCI runtimes besides ours (`--add-runtime`, `--default-runtime`).
+    pub runtimes: Runtimes,
 }
 
 /// The engine; a cheap clone is the same engine.
@@ -95,6 +98,11 @@ impl Engine {
     #[must_use]
     pub fn events(&self) -> Events {
         self.ground.events.clone()
+    }
+
+    /// Other runtimes from now on; containers that run are not touched.
+    pub fn set_runtimes(&self, runtimes: Runtimes) {
+        *self.ground.runtimes.write().unwrap_or_else(std::sync::PoisonError::into_inner) = runtimes;
     }
 
     /// What the host can do, read when the engine was opened.

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use berth_seccomp::{KernelVersion, Machine, Profile, compile, default_profile};
 
+use oci_spec::runtime::LinuxSeccomp;
+
 use crate::plan::Seccomp;
 use crate::{Error, Result};
 
@@ -32,6 +34,19 @@ pub(crate) struct Filters {
 impl Filters {
     pub(crate) fn new(kernel: KernelVersion) -> Self {
         Self { kernel, compiled: Mutex::default() }
+    }
+
+    /// The rules themselves, for runtimes that compile them; `None`: unconfined.
+    pub(crate) fn rules(&self, choice: &Seccomp) -> Result<Option<LinuxSeccomp>> {
+        let (profile, capabilities) = match choice {
+            Seccomp::Unconfined => return Ok(None),
+            Seccomp::Default(capabilities) => (default_profile(), capabilities),
+            Seccomp::Profile(json, capabilities) => {
+                let parsed = Profile::parse(json).map_err(|error| Error::Invalid(error.to_string()))?;
+                return Ok(Some(parsed.resolve(capabilities, Machine::host(), self.kernel)));
+            }
+        };
+        Ok(Some(profile.resolve(capabilities, Machine::host(), self.kernel)))
     }
 
     /// The filter's bytes; `None`: unconfined.

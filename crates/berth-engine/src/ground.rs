@@ -18,6 +18,7 @@ use crate::host::HostFacts;
 use crate::id::{ContainerId, Index};
 use crate::images::Images;
 use crate::policy::Policy;
+use crate::runtimes::Runtimes;
 use crate::shared::Shared;
 use crate::view::{ContainerView, Paths};
 
@@ -51,6 +52,8 @@ pub(crate) struct Ground {
     pub(crate) policy: Policy,
     /// What is to fail, in tests.
     pub(crate) faults: Faults,
+    /// Replaced as a whole by a reload.
+    pub(crate) runtimes: RwLock<Runtimes>,
     /// Only who is called what: no container's state is behind this lock, and nothing is awaited under it.
     index: RwLock<Index<Arc<Shared>>>,
 }
@@ -86,6 +89,7 @@ impl Ground {
             cgroup_parent: config.cgroup_parent,
             policy: config.policy,
             faults: Faults::new(config.fault),
+            runtimes: RwLock::new(config.runtimes),
             index: RwLock::default(),
         }
     }
@@ -96,6 +100,10 @@ impl Ground {
 
     pub(crate) fn index_mut(&self) -> RwLockWriteGuard<'_, Index<Arc<Shared>>> {
         self.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn runtimes(&self) -> RwLockReadGuard<'_, Runtimes> {
+        self.runtimes.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn containers_dir(&self) -> PathBuf {

@@ -31,6 +31,7 @@ mod policy;
 mod readiness;
 mod record;
 mod restart;
+pub mod runtimes;
 mod shared;
 pub mod spec;
 mod state;

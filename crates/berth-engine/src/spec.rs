@@ -54,6 +54,9 @@ pub struct ContainerSpec {
     /// How it is checked whether it is healthy.
     #[serde(default)]
     pub health: HealthSpec,
+    /// The OCI runtime by name; empty: ours.
+    #[serde(default)]
+    pub runtime: String,
     /// OCI annotations.
     pub annotations: BTreeMap<String, String>,
     /// The terminal's first size (rows, columns); `(0, 0)`: unknown.

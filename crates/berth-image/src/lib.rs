@@ -17,12 +17,14 @@ mod resolve;
 pub mod snapshot;
 mod store;
 mod trash;
+mod usage;
 
 pub use delete::{DeleteOptions, Deleted};
 pub use error::{Error, ErrorKind};
 pub use event::{LayerPhase, PullEvent};
 pub use image::Image;
 pub use store::{ImageStore, PullConfig, Pulled};
+pub use usage::Usage;
 
 pub use berth_distribution::Credentials;
 

@@ -49,7 +49,7 @@ pub struct Pulled {
 /// The image store; cheap to clone, every clone is the same store.
 #[derive(Debug, Clone)]
 pub struct ImageStore {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 #[derive(Debug)]

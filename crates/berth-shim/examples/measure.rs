@@ -72,6 +72,7 @@ fn request(directory: &Path, args: &[&str], log: LogDriver) -> Launch {
         attach: Vec::new(),
         no_pivot: false,
         no_new_keyring: false,
+        runtime: None,
     }
 }
 

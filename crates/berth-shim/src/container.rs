@@ -4,11 +4,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
 use berth_cgroup::{Cgroup, Freezer, Hierarchy};
-use berth_runtime::{Class, HostPid, Join, LaunchError, Start};
+use berth_runtime::{Born, Class, HostPid, Join, LaunchError, Start};
 use berth_seccomp::Filter;
 use oci_spec::runtime::{LinuxNamespaceType, Spec};
 
 use crate::clock::Moment;
+use crate::foreign::{self, Foreign};
 use crate::protocol::{Blob, CgroupPlan, Code, Exec, Failure, Launch, LogPlan, Root, Streams};
 use crate::record::ExitRecord;
 use crate::session::Session;
@@ -27,6 +28,8 @@ pub(crate) struct Container {
     /// Init's death is not the death of all: it has no pid namespace of its own.
     pub(crate) shares_pids: bool,
     no_new_keyring: bool,
+    /// Its runtime, where that is not ours.
+    foreign: Option<Foreign>,
 }
 
 /// A client to attach.
@@ -77,6 +80,22 @@ pub(crate) fn launch(request: Launch, descriptors: Vec<OwnedFd>) -> Result<Newbo
     ExitRecord::forget(&request.exit_record);
     let stdio = Prepared::new(request.stdio, true).map_err(|errno| other(format!("cannot make pipes: {errno}")))?;
     let cgroup = request.cgroup.as_ref().map(|plan| make_cgroup(plan, &request.spec)).transpose()?;
+    if let Some(plan) = request.runtime.clone() {
+        let order = foreign::Order {
+            plan,
+            id: &request.id,
+            spec: &request.spec,
+            directory: &request.bundle,
+            socket: &request.socket,
+            root,
+            network: network.as_ref().map(AsFd::as_fd),
+            cgroup: request.cgroup.as_ref().map(|plan| plan.path.as_str()),
+            stdio: &stdio,
+            sizes: request.stdio,
+        };
+        let (foreign, born) = foreign::launch(order).inspect_err(|_| undo(cgroup.as_ref()))?;
+        return settle(request, born, stdio, Parts { cgroup, seccomp: None, foreign: Some(foreign), attachments });
+    }
     let born = berth_runtime::launch(berth_runtime::Launch {
         id: &request.id,
         spec: &request.spec,
@@ -91,16 +110,33 @@ pub(crate) fn launch(request: Launch, descriptors: Vec<OwnedFd>) -> Result<Newbo
         no_pivot: request.no_pivot,
         no_new_keyring: request.no_new_keyring,
     });
-    let init = born.map_err(|error| refused(&error)).and_then(|born| {
-        let started = Session::new(0, None, born, stdio, request.stdio.stdin_once);
-        started.map_err(|errno| other(format!("cannot set up the terminal: {errno}")))
-    });
+    let born = born.map_err(|error| refused(&error)).inspect_err(|_| undo(cgroup.as_ref()))?;
+    settle(request, born, stdio, Parts { cgroup, seccomp, foreign: None, attachments })
+}
+
+/// What a born container has besides its process.
+struct Parts {
+    cgroup: Option<Cgroup>,
+    seccomp: Option<Filter>,
+    foreign: Option<Foreign>,
+    attachments: Vec<Attachment>,
+}
+
+/// From a born process to a container that is known.
+fn settle(request: Launch, born: Born, stdio: Prepared, parts: Parts) -> Result<Newborn, Failure> {
+    let Parts { cgroup, seccomp, foreign, attachments } = parts;
+    let init = Session::new(0, None, born, stdio, request.stdio.stdin_once).map_err(|errno| {
+        undo(cgroup.as_ref());
+        if let Some(foreign) = &foreign {
+            foreign.remove();
+        }
+        other(format!("cannot set up the terminal: {errno}"))
+    })?;
     // Init is in: what kept systemd's scope alive until now may go.
-    let init = init.and_then(|init| match cgroup.as_ref().map_or(Ok(()), Cgroup::settle) {
-        Ok(()) => Ok(init),
-        Err(error) => Err(other(error)),
-    });
-    let init = init.inspect_err(|_| undo(cgroup.as_ref()))?;
+    if let Err(error) = cgroup.as_ref().map_or(Ok(()), Cgroup::settle) {
+        undo(cgroup.as_ref());
+        return Err(other(error));
+    }
     let container = Container {
         id: request.id,
         started_at: Moment::now().to_string(),
@@ -111,6 +147,7 @@ pub(crate) fn launch(request: Launch, descriptors: Vec<OwnedFd>) -> Result<Newbo
         seccomp,
         shares_pids: !has_own_pids(&request.spec),
         no_new_keyring: request.no_new_keyring,
+        foreign,
     };
     Ok(Newborn { container, init, attachments, log: request.log })
 }
@@ -150,19 +187,26 @@ impl Container {
         let own = filter(exec.seccomp.as_ref())?;
         let stdio = Prepared::new(exec.stdio, exec.attach.is_some())
             .map_err(|errno| other(format!("cannot make pipes: {errno}")))?;
-        let born = berth_runtime::join(Join {
+        let born = match &self.foreign {
+            Some(foreign) => foreign.join(&exec.process, &stdio, exec.stdio)?,
+            None => self.join_own(init, &exec, own.as_ref(), &stdio)?,
+        };
+        Session::new(number, Some(exec.id), born, stdio, exec.stdio.stdin_once)
+            .map_err(|errno| other(format!("cannot set up the terminal: {errno}")))
+    }
+
+    fn join_own(&self, init: &Session, exec: &Exec, own: Option<&Filter>, stdio: &Prepared) -> Result<Born, Failure> {
+        berth_runtime::join(Join {
             init: init.pidfd.as_fd(),
             init_pid: HostPid(init.pid),
             process: &exec.process,
             cgroup: self.cgroup.as_ref(),
-            seccomp: own.as_ref().or(self.seccomp.as_ref()),
+            seccomp: own.or(self.seccomp.as_ref()),
             stdio: stdio.for_process(),
             preserve_fds: 0,
             no_new_keyring: self.no_new_keyring,
         })
-        .map_err(|error| refused(&error))?;
-        Session::new(number, Some(exec.id), born, stdio, exec.stdio.stdin_once)
-            .map_err(|errno| other(format!("cannot set up the terminal: {errno}")))
+        .map_err(|error| refused(&error))
     }
 
     /// The cgroup, for what needs one.
@@ -171,10 +215,16 @@ impl Container {
     }
 
     pub(crate) fn pause(&self) -> Result<(), Failure> {
+        if let Some(foreign) = &self.foreign {
+            return foreign.pause();
+        }
         self.cgroup()?.freeze().map_err(other)
     }
 
     pub(crate) fn resume(&self) -> Result<(), Failure> {
+        if let Some(foreign) = &self.foreign {
+            return foreign.resume();
+        }
         self.cgroup()?.thaw().map_err(other)
     }
 
@@ -204,6 +254,14 @@ impl Container {
     pub(crate) fn obituary(&self, code: i32) -> ExitRecord {
         let kills = self.cgroup.as_ref().and_then(|cgroup| cgroup.oom_kills().ok());
         ExitRecord { code, oom_killed: kills.is_some_and(|count| count > 0), at: Moment::now().to_string() }
+    }
+
+    /// Lets a foreign runtime forget the container. To be done before its end is told: whoever starts it again makes a
+    /// cgroup of the same name, whose processes an old runtime's clearing up would take for its own.
+    pub(crate) fn bury(&mut self) {
+        if let Some(foreign) = self.foreign.take() {
+            foreign.remove();
+        }
     }
 
     /// Ends what init's death did not.

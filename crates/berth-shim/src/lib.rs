@@ -11,6 +11,7 @@ mod address;
 pub mod client;
 mod clock;
 mod container;
+mod foreign;
 mod init;
 mod log;
 mod poller;

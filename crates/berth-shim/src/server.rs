@@ -245,6 +245,7 @@ impl Server {
         let record = self.container.obituary(exit_code(status));
         // A record that cannot be written leaves those connected as the only ones to know.
         let _ = record.write(&self.container.record, self.container.durable);
+        self.container.bury();
         let (code, oom_killed, at) = (record.code, record.oom_killed, record.at);
         self.state = State::Exited { code, oom_killed, at: at.clone() };
         self.announce(Event::Exited { code, oom_killed, at });

@@ -64,6 +64,11 @@ impl Prepared {
         }
     }
 
+    /// The same for a runtime that is executed: it hands on what it is given. `None` with a pty.
+    pub(crate) fn ends(&self) -> Option<[BorrowedFd<'_>; 3]> {
+        self.theirs.as_ref().map(|ends| ends.each_ref().map(AsFd::as_fd))
+    }
+
     /// Our ends once the process is born; its own are closed here.
     pub(crate) fn into_ours(self, master: Option<OwnedFd>) -> Result<(Ends, Option<Terminal>), Errno> {
         let mut ours = self.ours;

@@ -25,6 +25,11 @@ impl Query {
         self.0.get(name).and_then(|values| values.first()).map_or("", String::as_str)
     }
 
+    /// Every value.
+    pub(crate) fn all(&self, name: &str) -> Vec<&str> {
+        self.0.get(name).into_iter().flatten().map(String::as_str).collect()
+    }
+
     /// Docker's truth: anything but nothing, `0`, `no`, `false` and `none`.
     pub(crate) fn flag(&self, name: &str) -> bool {
         !matches!(self.text(name).trim().to_ascii_lowercase().as_str(), "" | "0" | "no" | "false" | "none")

@@ -52,7 +52,7 @@ fn look_up(daemon: &Daemon, wanted: &mut Wanted) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn summaries(daemon: &Daemon, views: &[Arc<ContainerView>], size: bool) -> Vec<ContainerSummary> {
+pub(super) fn summaries(daemon: &Daemon, views: &[Arc<ContainerView>], size: bool) -> Vec<ContainerSummary> {
     let now = Timestamp::now();
     let mut names: HashMap<&str, bool> = HashMap::new();
     let mut lines = Vec::with_capacity(views.len());

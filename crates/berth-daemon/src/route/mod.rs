@@ -5,6 +5,7 @@
 //! image names hold them. A test holds the table against the API's own list, and writes `docs/not-yet.md` from it.
 
 mod containers;
+mod disk_usage;
 mod down;
 mod exec;
 mod images;
@@ -82,6 +83,10 @@ async fn dispatch(daemon: Arc<Daemon>, request: Request<Incoming>, slot: Slot) -
     let (head, body) = request.into_parts();
     let path = unescape(head.uri.path(), false);
     let (version, path) = split_version(&path, daemon.oldest)?;
+    if head.method == Method::OPTIONS {
+        // Asked by browsers before they ask; nothing is allowed to strangers, but the question has an answer.
+        return Ok(crate::http::answer::empty(StatusCode::OK));
+    }
     let Some((operation, names)) = find(&head.method, path) else {
         return Err(ApiError::not_found("page not found"));
     };

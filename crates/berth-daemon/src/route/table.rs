@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::{Action, Operation, containers, down, exec, images, log, networks, prune, pull, stdio, system};
+use super::{Action, Operation, containers, disk_usage, down, exec, images, log, networks, prune, pull, stdio, system};
 
 macro_rules! operations {
     ($($method:ident $pattern:literal => $action:expr;)*) => {
@@ -36,7 +36,7 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
     GET "/version" => serve!(system::version);
     GET "/info" => serve!(system::info);
     GET "/events" => serve!(system::events);
-    GET "/system/df" => NotYet("count what takes up space");
+    GET "/system/df" => serve!(disk_usage::usage);
     // Ours: for a service manager.
     POST "/berth/stop-all" => serve!(down::stop_all);
     POST "/auth" => NotYet("check credentials for a registry");

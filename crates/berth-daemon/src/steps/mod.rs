@@ -23,6 +23,7 @@ use crate::http::answer::{self, Answer};
 pub(crate) enum Object {
     Container,
     Containers,
+    DiskUsage,
     Image,
     Images,
     Info,

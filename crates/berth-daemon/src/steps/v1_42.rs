@@ -1,4 +1,4 @@
-//! 1.42: kernel memory limits went; wait says `Error` only where there is one; create takes a terminal's size.
+//! 1.42: kernel memory limits went; the build cache's size came to stand with its entries; wait says `Error` only where there is one; create takes a terminal's size.
 
 use berth_api::CreateRequest;
 use serde_json::{Map, Value};
@@ -16,6 +16,10 @@ pub(super) fn answer(object: Object, map: &mut Map<String, Value>) {
         Object::Info => {
             add(map, "KernelMemory", false);
             add(map, "KernelMemoryTCP", false);
+        }
+        Object::DiskUsage => {
+            add(map, "BuilderSize", 0);
+            map.insert("BuildCache".to_owned(), Value::Null);
         }
         Object::Wait => add(map, "Error", Value::Null),
         _ => {}

@@ -15,6 +15,10 @@ pub(super) fn answer(object: Object, map: &mut Map<String, Value>) {
             map.insert("ContainerConfig".to_owned(), empty);
         }
         Object::Images => virtual_size(map),
+        Object::DiskUsage => {
+            listed(map, "Images", Object::Images);
+            listed(map, "Containers", Object::Containers);
+        }
         Object::Container => container(map),
         Object::Containers => below(map, "NetworkSettings").map(endpoints).unwrap_or_default(),
         Object::Network | Object::Networks => network(map),
@@ -64,4 +68,10 @@ pub(super) fn create_request(request: &mut CreateRequest) {
         options.read_only_non_recursive = false;
         options.read_only_force_recursive = false;
     }
+}
+
+/// The same for what stands in a list of the answer.
+fn listed(map: &mut Map<String, Value>, name: &str, object: Object) {
+    let items = map.get_mut(name).and_then(Value::as_array_mut).into_iter().flatten();
+    items.filter_map(Value::as_object_mut).for_each(|item| answer(object, item));
 }

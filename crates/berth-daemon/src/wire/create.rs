@@ -63,6 +63,7 @@ impl TryFrom<Asked<'_>> for ContainerSpec {
             restart,
             health: health::asked(&config, &host)?,
             console_size: console_size(&host),
+            runtime: host.runtime,
             annotations: host.annotations,
             container_id_file: host.container_id_file,
             stdio: stdio(&config),

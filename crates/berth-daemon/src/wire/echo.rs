@@ -73,7 +73,8 @@ pub(crate) fn host_config(spec: &ContainerSpec, cgroup_namespace: &str) -> HostC
         dns_options: list(&network.dns_options),
         dns_search: list(&network.dns_search),
         extra_hosts: list(&network.extra_hosts),
-        runtime: "berth".to_owned(),
+        // Records of before there were others name none.
+        runtime: if spec.runtime.is_empty() { "berth".to_owned() } else { spec.runtime.clone() },
         ..rest
     }
 }

@@ -7,6 +7,7 @@ use berth_api::system::{
     Component, IndexInfo, Info, PlatformName, Plugins, RegistryConfig, RuntimePath, SwarmInfo, Version,
 };
 use berth_distribution::Proxies;
+use berth_engine::runtimes::{self, Runtimes};
 use jiff::Timestamp;
 
 use crate::live::{self, Live};
@@ -123,11 +124,8 @@ pub(crate) fn info(engine: berth_engine::Info, beside: &Beside<'_>) -> Info {
         no_proxy: proxies.none,
         name: engine.hostname,
         server_version: COMPATIBLE.to_owned(),
-        runtimes: BTreeMap::from([(
-            "berth".to_owned(),
-            RuntimePath { path: "berth".to_owned(), runtime_args: words(&["runtime"]), ..RuntimePath::default() },
-        )]),
-        default_runtime: "berth".to_owned(),
+        runtimes: runtimes(&beside.live.runtimes),
+        default_runtime: beside.live.runtimes.default.clone(),
         swarm: SwarmInfo { local_node_state: "inactive".to_owned(), ..SwarmInfo::default() },
         live_restore_enabled: true,
         init_binary: "berth".to_owned(),
@@ -135,6 +133,16 @@ pub(crate) fn info(engine: berth_engine::Info, beside: &Beside<'_>) -> Info {
         warnings: (!engine.warnings.is_empty()).then_some(engine.warnings),
         ..Info::default()
     }
+}
+
+/// Ours, and those that the daemon was told of.
+fn runtimes(runtimes: &Runtimes) -> BTreeMap<String, RuntimePath> {
+    let foreign = runtimes.foreign.iter().map(|(name, one)| {
+        let (path, runtime_args) = (one.path.display().to_string(), one.args.clone());
+        (name.clone(), RuntimePath { path, runtime_args, ..RuntimePath::default() })
+    });
+    let own = RuntimePath { path: "berth".to_owned(), runtime_args: vec!["runtime".to_owned()], ..Default::default() };
+    foreign.chain([(runtimes::OWN.to_owned(), own)]).collect()
 }
 
 /// A proxy's address without the name and password that may stand in it.

@@ -63,8 +63,6 @@ pub(crate) const REFUSED: &[Refused] = refused! {
     "HostConfig.VolumeDriver", "--volume-driver", "have volumes", Host(|h| !matches!(h.volume_driver.as_str(), "" | "local"));
     "HostConfig.Cgroup", "", "join the cgroup of another container", Host(|h| !h.cgroup.is_empty());
     "HostConfig.StorageOpt", "--storage-opt", "take storage options", Host(|h| !h.storage_opt.is_empty());
-    "HostConfig.Runtime", "--runtime", "use other runtimes",
-        Host(|h| !matches!(h.runtime.as_str(), "" | "berth" | "runc" | "io.containerd.runc.v2"));
     "HostConfig.CpuCount, CpuPercent", "--cpu-count", "take limits that only Windows has",
         Host(|h| h.cpu_count != 0 || h.cpu_percent != 0);
     "HostConfig.Mounts: volume", "--mount type=volume", "have volumes", Host(|h| h.mounts.iter().any(|m| m.kind == "volume"));

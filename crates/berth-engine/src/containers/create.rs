@@ -103,6 +103,7 @@ impl Drop for Reservation {
 }
 
 fn prepare(ground: &Arc<Ground>, name: Option<String>, mut spec: ContainerSpec) -> Result<Prepared> {
+    spec.runtime = ground.runtimes().resolve(&spec.runtime)?;
     let mut warnings = complete(ground, &mut spec)?;
     let image = ground.images.resolve(&spec.image, spec.platform.as_deref())?;
     let id = ContainerId::random();

@@ -213,7 +213,18 @@ pub(crate) fn missing_source(path: &std::path::Path) -> Error {
 }
 
 fn request(ground: &Ground, order: &Order, plan: Plan, attach: Vec<Streams>, network: bool) -> Result<Launch> {
-    let filter = ground.filters.bytes(&plan.seccomp)?;
+    let runtime = ground.runtimes().plan(&order.spec.runtime)?;
+    let mut plan = plan;
+    let filter = match &runtime {
+        None => ground.filters.bytes(&plan.seccomp)?,
+        Some(_) => {
+            let rules = ground.filters.rules(&plan.seccomp)?;
+            if let Some(linux) = plan.oci.linux_mut() {
+                linux.set_seccomp(rules);
+            }
+            None
+        }
+    };
     let (spec, paths) = (&order.spec, &order.paths);
     let (rows, columns) = spec.console_size;
     Ok(Launch {
@@ -238,6 +249,7 @@ fn request(ground: &Ground, order: &Order, plan: Plan, attach: Vec<Streams>, net
         attach,
         no_pivot: false,
         no_new_keyring: false,
+        runtime,
     })
 }
 

@@ -112,6 +112,7 @@ impl Home {
             cgroup_parent: self.cgroup_parent(),
             policy: Default::default(),
             fault: None,
+            runtimes: berth_engine::runtimes::Runtimes::default(),
         });
         engine.await.unwrap()
     }

@@ -77,6 +77,16 @@ pub struct Streams {
     pub stderr: bool,
 }
 
+/// A runtime that is not ours.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RuntimePlan {
+    /// The program.
+    pub path: PathBuf,
+    /// Its arguments before the command.
+    pub args: Vec<String>,
+}
+
 /// Everything needed to give birth to a container's init.
 ///
 /// Descriptors, in this order: the root mount if `root` is [`Root::Descriptor`], the network namespace if `network`,
@@ -122,4 +132,7 @@ pub struct Launch {
     /// Keep the session keyring.
     #[serde(default)]
     pub no_new_keyring: bool,
+    /// Executed instead of our own runtime; `spec.linux.seccomp` says what is filtered then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<RuntimePlan>,
 }

@@ -120,6 +120,7 @@ impl Stage {
             attach: Vec::new(),
             no_pivot: false,
             no_new_keyring: false,
+            runtime: None,
         };
         Self { id, directory, launch, descriptors: LaunchDescriptors::default() }
     }

@@ -29,7 +29,7 @@ fn group(name: &str) -> Option<u32> {
 }
 
 /// A daemon for each of the two command lines.
-fn with_both(wishes: impl Fn() -> Wishes, check: impl Fn(&Host)) {
+pub(crate) fn with_both(wishes: impl Fn() -> Wishes, check: impl Fn(&Host)) {
     for cli in [Cli::Ours, Cli::Docker] {
         check(&Host::start_as(cli, wishes()));
     }
@@ -39,7 +39,7 @@ pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn flags(flags: &[&str]) -> Vec<String> {
+pub(crate) fn flags(flags: &[&str]) -> Vec<String> {
     flags.iter().map(|flag| (*flag).to_owned()).collect()
 }
 
@@ -49,7 +49,7 @@ fn at(host: &Host, address: &str, args: &[&str]) -> Done {
 }
 
 /// A daemon that is not to come up: what it says.
-fn refused(args: &[&str]) -> Done {
+pub(crate) fn refused(args: &[&str]) -> Done {
     let root = tempfile::tempdir().unwrap();
     let path = |name: &str| root.path().join(name);
     let mut command = Command::new(BERTH);

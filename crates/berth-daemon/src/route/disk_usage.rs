@@ -1,0 +1,116 @@
+//! `GET /system/df`: what takes up space.
+
+use std::sync::Arc;
+
+use berth_api::ApiVersion;
+use berth_api::disk_usage::DiskUsage;
+use berth_engine::ContainerView;
+use http::StatusCode;
+
+use super::containers;
+use crate::daemon::Daemon;
+use crate::http::answer::Answer;
+use crate::http::error::ApiError;
+use crate::http::request::Call;
+use crate::steps::{self, Object};
+use crate::wire::image;
+
+/// What can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Kinds {
+    images: bool,
+    containers: bool,
+    volumes: bool,
+    cache: bool,
+}
+
+impl Kinds {
+    const ALL: Self = Self { images: true, containers: true, volumes: true, cache: true };
+
+    /// `type=` as often as wanted; clients before 1.42 get everything.
+    fn parse(version: ApiVersion, asked: &[&str]) -> Result<Self, ApiError> {
+        if version < ApiVersion::new(1, 42) || asked.is_empty() {
+            return Ok(Self::ALL);
+        }
+        let mut kinds = Self { images: false, containers: false, volumes: false, cache: false };
+        for kind in asked {
+            match *kind {
+                "image" => kinds.images = true,
+                "container" => kinds.containers = true,
+                "volume" => kinds.volumes = true,
+                "build-cache" => kinds.cache = true,
+                other => return Err(ApiError::invalid(format!("unknown object type: {other}"))),
+            }
+        }
+        Ok(kinds)
+    }
+}
+
+/// `GET /system/df`
+pub(crate) async fn usage(call: Call) -> Result<Answer, ApiError> {
+    let kinds = Kinds::parse(call.version, &call.query.all("type"))?;
+    let daemon = call.daemon.clone();
+    let counted = tokio::task::spawn_blocking(move || count(&daemon, kinds)).await;
+    let usage = counted.map_err(|error| ApiError::internal(error.to_string()))??;
+    Ok(steps::json(call.version, Object::DiskUsage, StatusCode::OK, &usage))
+}
+
+fn count(daemon: &Daemon, kinds: Kinds) -> Result<DiskUsage, ApiError> {
+    let mut usage = DiskUsage::default();
+    let views = daemon.engine.containers().list();
+    if kinds.images {
+        let counted = daemon.images.usage()?;
+        let users: Vec<String> = views.iter().map(|view| view.image_id.to_string()).collect();
+        let users = image::count(users.iter().map(String::as_str));
+        usage.layers_size = number(counted.layers);
+        let lines = counted.images.iter().map(|(found, shared)| {
+            let mut line = image::summary(found, users.get(found.id.to_string().as_str()).copied().unwrap_or(0));
+            line.shared_size = number(*shared);
+            line
+        });
+        usage.images = Some(lines.collect());
+    }
+    if kinds.containers {
+        let mut lines = containers::summaries(daemon, &views, true);
+        for (line, view) in lines.iter_mut().zip(&views) {
+            // Removing it frees its logs too.
+            let beside = beside(view);
+            line.size_rw += beside;
+            line.size_root_fs += beside;
+        }
+        usage.containers = Some(lines);
+    }
+    if kinds.volumes {
+        usage.volumes = Some(Vec::new());
+    }
+    if kinds.cache {
+        usage.build_cache = Some(Vec::new());
+    }
+    Ok(usage)
+}
+
+/// Bytes in a container's directory outside its writable layer: its logs, most of all.
+fn beside(view: &Arc<ContainerView>) -> i64 {
+    let layer = crate::disk::usage(&view.paths.upper) + crate::disk::usage(&view.paths.work);
+    number(crate::disk::usage(&view.paths.directory).saturating_sub(layer))
+}
+
+fn number(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds() {
+        let new = ApiVersion::MAX;
+        assert_eq!(Kinds::parse(new, &[]).unwrap(), Kinds::ALL);
+        let two = Kinds::parse(new, &["image", "volume"]).unwrap();
+        assert_eq!((two.images, two.containers, two.volumes, two.cache), (true, false, true, false));
+        assert_eq!(Kinds::parse(new, &["x"]).unwrap_err().message, "unknown object type: x");
+        assert_eq!(Kinds::parse(ApiVersion::new(1, 41), &["x"]).unwrap(), Kinds::ALL);
+    }
+}
