@@ -1,4 +1,4 @@
-//! Volumes, as far as list shows them.
+//! Volumes.
 
 use std::collections::BTreeMap;
 
@@ -32,4 +32,48 @@ pub struct Volume {
     pub options: Option<BTreeMap<String, String>>,
     /// `local`.
     pub scope: String,
+    /// What it takes up; only where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage_data: Option<VolumeUsage>,
+}
+
+/// What a volume takes up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct VolumeUsage {
+    /// Containers that need it; -1: unknown.
+    pub ref_count: i64,
+    /// Bytes; -1: unknown.
+    pub size: i64,
+}
+
+/// Body of `POST /volumes/create`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct CreateVolume {
+    /// Empty: any.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Empty: `local`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub driver: String,
+    /// The driver's options.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub driver_opts: Option<BTreeMap<String, String>>,
+    /// Labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<BTreeMap<String, String>>,
+    /// Swarm only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_volume_spec: Option<serde_json::Value>,
+}
+
+/// Answer of `POST /volumes/prune`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct VolumesPruned {
+    /// Their names.
+    pub volumes_deleted: Option<Vec<String>>,
+    /// Bytes.
+    pub space_reclaimed: u64,
 }

@@ -73,7 +73,7 @@ pub(crate) struct Group {
 
 use crate::cmd::{
     attach, completion, context, create, dial_stdio, events, exec, images, info, inspect, kill, logs, network, pause,
-    port, prune, ps, pull, rename, restart, rm, rmi, run, start, stop, stop_all, unpause, version, wait,
+    port, prune, ps, pull, rename, restart, rm, rmi, run, start, stop, stop_all, unpause, version, volume, wait,
 };
 
 /// The commands at the top, in the order of help.
@@ -102,7 +102,7 @@ pub(crate) const OTHERS: &[&Command] = &[
 
 /// The groups.
 pub(crate) const GROUPS: &[&Group] =
-    &[&completion::GROUP, &CONTAINER, &context::GROUP, &IMAGE, &network::GROUP, &SYSTEM];
+    &[&completion::GROUP, &CONTAINER, &context::GROUP, &IMAGE, &network::GROUP, &SYSTEM, &volume::GROUP];
 
 const CONTAINER: Group = Group {
     name: "container",
@@ -191,7 +191,6 @@ const NOT_YET: &[&str] = &[
     "top",
     "trust",
     "update",
-    "volume",
 ];
 
 /// Looks a word at the top up.

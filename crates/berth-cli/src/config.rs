@@ -29,6 +29,7 @@ struct File {
     ps_format: String,
     images_format: String,
     networks_format: String,
+    volumes_format: String,
     current_context: String,
     #[serde(rename = "HttpHeaders")]
     http_headers: BTreeMap<String, String>,
@@ -78,6 +79,11 @@ impl Config {
 
     pub(crate) fn images_format(&self) -> &str {
         &self.file.images_format
+    }
+
+    /// `--format` of `volume ls` where none is given.
+    pub(crate) fn volumes_format(&self) -> &str {
+        &self.file.volumes_format
     }
 
     pub(crate) fn current_context(&self) -> &str {

@@ -132,4 +132,5 @@ pub(crate) const DOCKER: Shape = Shape {
         ("Server", &["Experimental", "BuildTime"]),
         ("Client", &["BuildTime", "Context"]),
     ],
+    texts: &[("Mounts", &["Type", "Name", "Driver"])],
 };

@@ -24,6 +24,7 @@ mod query;
 pub mod stdcopy;
 mod system;
 mod tls;
+mod volumes;
 
 pub use body::{ByteStream, Lines};
 pub use client::{Client, Dialer};

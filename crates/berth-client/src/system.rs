@@ -3,7 +3,6 @@
 use berth_api::event::EventMessage;
 use berth_api::network::Network;
 use berth_api::system::{Info, Version};
-use berth_api::volume::VolumeList;
 use berth_api::{ApiVersion, Filters};
 use http::Method;
 
@@ -106,14 +105,6 @@ impl Client {
     /// 403: it is predefined; 404: it is not there.
     pub async fn remove_network(&self, name: &str) -> Result<(), Error> {
         self.call(Method::DELETE, Path::new(&["networks", name])).done().await
-    }
-
-    /// Volumes.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn volumes(&self) -> Result<VolumeList, Error> {
-        self.call(Method::GET, Path::new(&["volumes"])).decode().await
     }
 
     /// Any `GET` that answers JSON, as it came: what `inspect` prints must be the daemon's own words.

@@ -28,7 +28,6 @@ const TAIL: &str = "
 
 An image may say these things; its containers run without them.
 
-- `VOLUME`: no volume is made; the path is in the container's writable layer.
 - `EXPOSE`: shown, as in Docker; nothing can be published yet.
 - `ONBUILD`, `SHELL`: they matter to builds only.
 ";
@@ -57,7 +56,6 @@ fn options(page: &mut String) {
         let flag = if refused.flag.is_empty() { String::new() } else { format!("`{}`", refused.flag) };
         let _ = writeln!(page, "| `{}` | {flag} | {} |", refused.field, refused.what);
     }
-    page.push_str("| `HostConfig.Binds: NAME:PATH` | `-v NAME:PATH` | have volumes |\n");
     page.push_str("| `HostConfig.LogConfig.Config: syslog-address=tcp+tls://…` | `--log-opt syslog-address=tcp+tls://…` | speak TLS with syslog servers |\n");
 }
 

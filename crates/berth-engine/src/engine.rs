@@ -22,10 +22,10 @@ use crate::plan::{Seccomp, capabilities};
 use crate::policy::Policy;
 use crate::record::{ContainerRecord, Phase};
 use crate::runtimes::Runtimes;
-use crate::spec::IsolationSpec;
+use crate::spec::{IsolationSpec, MountSpec};
 use crate::state::{Change, State};
 use crate::task::{ExitRecord, Seed, Task};
-use crate::{Error, Result, apparmor, info, sweep};
+use crate::{Error, Result, Volumes, apparmor, info, sweep, volumes};
 
 /// What an engine is made of. The daemon opens the store, the images and the networks, and lends them.
 #[derive(Debug, Clone)]
@@ -92,6 +92,12 @@ impl Engine {
     #[must_use]
     pub fn containers(&self) -> Containers {
         Containers { ground: self.ground.clone() }
+    }
+
+    /// The volumes.
+    #[must_use]
+    pub fn volumes(&self) -> Volumes {
+        Volumes { shelf: self.ground.volumes.clone() }
     }
 
     /// The events, to publish and to subscribe to.
@@ -171,6 +177,7 @@ fn open(config: EngineConfig) -> Result<Opened> {
     let (seeds, known) = take_up(&ground)?;
     let running: Vec<String> = seeds.iter().filter(|s| s.shim.is_some()).map(|s| s.id.to_string()).collect();
     ground.networks.reconcile(&running)?;
+    ground.volumes.reconcile(&known.iter().map(|id| (id.clone(), running.contains(id))).collect())?;
     ground.images.retain(&|container| known.contains(container));
     let garbage = sweep::find(&ground, &known);
     Ok((ground, lock, seeds, garbage))
@@ -198,6 +205,7 @@ fn take_up(ground: &Ground) -> Result<(Vec<Seed>, BTreeSet<String>)> {
     let (mut seeds, mut known, mut changed, mut gone) = (Vec::new(), BTreeSet::new(), Vec::new(), Vec::new());
     for (key, record) in records {
         let Some(id) = ContainerId::parse(&key) else { continue };
+        let record = record.brought_up();
         let seed = recover(ground, id, record, &mut changed);
         // A container to be removed on exit that has exited, or is of another boot, is no more.
         if seed.record.spec.auto_remove && seed.shim.is_none() && !matches!(seed.record.phase, Phase::Created { .. })
@@ -210,12 +218,17 @@ fn take_up(ground: &Ground) -> Result<(Vec<Seed>, BTreeSet<String>)> {
         known.insert(key);
         seeds.push(seed);
     }
-    let lost: Vec<String> = gone.iter().map(|seed| seed.id.to_string()).collect();
+    let lost: Vec<(String, Vec<MountSpec>)> =
+        gone.into_iter().map(|seed| (seed.id.to_string(), seed.record.effective.mounts)).collect();
     ground.store.write(Durability::Relaxed, move |tx| {
         for (key, record) in &changed {
             tx.put(key, record)?;
         }
-        lost.iter().try_for_each(|key| tx.delete::<ContainerRecord>(key).map(drop))
+        for (key, mounts) in &lost {
+            tx.delete::<ContainerRecord>(key)?;
+            volumes::forget_in(tx, key, mounts)?;
+        }
+        Ok(())
     })?;
     Ok((seeds, known))
 }

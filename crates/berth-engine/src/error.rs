@@ -45,6 +45,25 @@ pub enum Error {
     /// No image goes by this name.
     #[error("{0}")]
     NoSuchImage(String),
+    /// No volume has this name.
+    #[error("get {0}: no such volume")]
+    NoSuchVolume(String),
+    /// Containers need the volume.
+    #[error("remove {name}: volume is in use - [{}]", containers.join(", "))]
+    VolumeInUse {
+        /// The volume.
+        name: String,
+        /// The containers.
+        containers: Vec<String>,
+    },
+    /// There is no such volume driver.
+    #[error("create {volume}: error looking up volume plugin {driver}: plugin \"{driver}\" not found")]
+    NoVolumeDriver {
+        /// The volume.
+        volume: String,
+        /// The driver.
+        driver: String,
+    },
     /// The name has characters or a length that Docker refuses.
     #[error("Invalid container name ({0}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed")]
     InvalidName(String),
@@ -169,9 +188,14 @@ impl Error {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::NoSuchContainer(_) | Self::NoSuchExec(_) | Self::NoSuchImage(_) => ErrorKind::NotFound,
+            Self::NoSuchContainer(_)
+            | Self::NoSuchExec(_)
+            | Self::NoSuchImage(_)
+            | Self::NoSuchVolume(_)
+            | Self::NoVolumeDriver { .. } => ErrorKind::NotFound,
             Self::AmbiguousPrefix(_) | Self::InvalidName(_) | Self::Invalid(_) => ErrorKind::Invalid,
             Self::NameTaken { .. }
+            | Self::VolumeInUse { .. }
             | Self::State(_)
             | Self::KillNotRunning { .. }
             | Self::RemoveRunning(_)

@@ -21,6 +21,7 @@ use crate::policy::Policy;
 use crate::runtimes::Runtimes;
 use crate::shared::Shared;
 use crate::view::{ContainerView, Paths};
+use crate::volumes::Shelf;
 
 /// Restarts by policy at once: a host with many containers is not to drown when its daemon starts.
 const RESTARTS: usize = 8;
@@ -33,6 +34,7 @@ pub(crate) struct Ground {
     pub(crate) store: Store,
     pub(crate) images: Arc<dyn Images>,
     pub(crate) networks: Networks,
+    pub(crate) volumes: Arc<Shelf>,
     pub(crate) host: HostFacts,
     pub(crate) hierarchy: Hierarchy,
     /// The same as JSON, for shims.
@@ -70,8 +72,10 @@ pub(crate) struct Parts {
 impl Ground {
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts { config, host, hierarchy, hierarchy_value, program } = parts;
+        let events = Events::default();
         Self {
             run_root: config.exec_root.join(&host.boot_id),
+            volumes: Arc::new(Shelf::new(&config.data_root, config.store.clone(), events.clone())),
             data_root: config.data_root,
             store: config.store,
             images: config.images,
@@ -81,7 +85,7 @@ impl Ground {
             hierarchy,
             hierarchy_value,
             program,
-            events: Events::default(),
+            events,
             sessions: Sessions::default(),
             leaving: watch::Sender::new(0),
             restarts: Arc::new(Semaphore::new(RESTARTS)),
@@ -133,6 +137,7 @@ impl Ground {
             upper: directory.join("upper"),
             work: directory.join("work"),
             lowers: Vec::new(),
+            volumes: self.volumes.root().to_owned(),
             directory,
         }
     }

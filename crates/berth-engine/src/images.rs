@@ -32,6 +32,12 @@ pub trait Images: fmt::Debug + Send + Sync + 'static {
     /// When the image or a layer is gone.
     fn layers(&self, image: &ImageId, container: &str) -> Result<Vec<PathBuf>>;
 
+    /// The directories of the layers of an image that nobody holds yet, uppermost first.
+    ///
+    /// # Errors
+    /// When the image is gone.
+    fn root(&self, image: &ImageId) -> Result<Vec<PathBuf>>;
+
     /// Says, in the transaction that creates the container, that it stands on the image: the image cannot be deleted
     /// until [`Images::release`]. False: the image has been deleted meanwhile.
     ///
@@ -63,6 +69,11 @@ impl Images for ImageStore {
 
     fn layers(&self, image: &ImageId, container: &str) -> Result<Vec<PathBuf>> {
         self.held_root(image, container).map_err(from_image)
+    }
+
+    fn root(&self, image: &ImageId) -> Result<Vec<PathBuf>> {
+        let image = Self::resolve(self, &image.to_string()).map_err(from_image)?;
+        Ok(Self::root(self, &image))
     }
 
     fn hold(&self, tx: &mut Transaction<'_>, image: &ImageId, container: &str) -> berth_state::Result<bool> {

@@ -38,6 +38,7 @@ mod state;
 mod sweep;
 mod task;
 pub mod view;
+pub mod volumes;
 
 pub use containers::{Attachment, Containers, Created, Exit, WaitFuture};
 pub use engine::{Engine, EngineConfig};
@@ -54,3 +55,4 @@ pub use options::{AttachOptions, DetachKeys, ExecStart, LogOptions, RemoveOption
 pub use policy::{DefaultSeccomp, Policy};
 pub use state::{ExitStatus, State};
 pub use view::{ContainerView, ExecView};
+pub use volumes::{NewVolume, PrunedVolumes, VolumeView, Volumes};

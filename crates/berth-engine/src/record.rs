@@ -81,6 +81,14 @@ impl ContainerRecord {
         }
         again
     }
+
+    /// One that was written before mounts were resolved at create has those that were asked for.
+    pub(crate) fn brought_up(mut self) -> Self {
+        if self.effective.mounts.is_empty() {
+            self.effective.mounts.clone_from(&self.spec.mounts);
+        }
+        self
+    }
 }
 
 impl Phase {

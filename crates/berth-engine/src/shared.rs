@@ -77,6 +77,8 @@ pub(crate) enum Command {
     },
     Remove {
         force: bool,
+        /// Its anonymous volumes too.
+        volumes: bool,
         reply: Reply<()>,
     },
 }

@@ -4,6 +4,7 @@
 //! Everything optional that Docker distinguishes from its zero value is an `Option`.
 
 mod isolation;
+mod mount;
 mod resources;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use isolation::{CgroupnsMode, IpcMode, IsolationSpec, PidMode, SeccompSpec};
+pub use mount::{MountKind, MountSpec, Origin, Reach, VolumeMount, VolumesFrom};
 pub use resources::{DeviceRequest, DeviceRule, DeviceSpec, DeviceValue, ResourceSpec, UlimitSpec};
 
 /// Everything `create` is told about one container.
@@ -40,8 +42,17 @@ pub struct ContainerSpec {
     pub isolation: IsolationSpec,
     /// Limits.
     pub resources: ResourceSpec,
-    /// Bind mounts and tmpfs mounts.
+    /// Mounts asked for one by one.
     pub mounts: Vec<MountSpec>,
+    /// Paths that become anonymous volumes (`-v PATH`), besides the image's.
+    #[serde(default)]
+    pub volumes: Vec<String>,
+    /// Containers whose mounts it gets too (`--volumes-from`).
+    #[serde(default)]
+    pub volumes_from: Vec<VolumesFrom>,
+    /// `--volume-driver`, kept for inspect; there is `local` only.
+    #[serde(default)]
+    pub volume_driver: String,
     /// How it reaches the network.
     pub network: NetworkSpec,
     /// Remove the container when it exits.
@@ -123,44 +134,6 @@ pub struct StdioSpec {
     pub attach_stdout: bool,
     /// Only shown by inspect.
     pub attach_stderr: bool,
-}
-
-/// A mount the user asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MountSpec {
-    /// Absolute path in the container.
-    pub target: String,
-    /// What is mounted there.
-    pub kind: MountKind,
-    /// Read-only.
-    pub readonly: bool,
-    /// Given by `-v`/`Binds` rather than `--mount`/`Mounts`, with its text (inspect shows it where it stood).
-    pub bind_text: Option<String>,
-}
-
-/// The mount types of this version.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum MountKind {
-    /// A host path.
-    Bind {
-        /// Absolute path on the host.
-        source: String,
-        /// `rprivate`, `rshared`, …; empty: `rprivate`.
-        propagation: String,
-        /// Make a missing source (`-v` does, `--mount` does not).
-        create_source: bool,
-        /// Only the mount itself, not those below it.
-        non_recursive: bool,
-    },
-    /// Memory.
-    Tmpfs {
-        /// Bytes; 0: half of memory.
-        size: i64,
-        /// Octal mode; 0: 1777.
-        mode: u32,
-        /// Options of `--tmpfs PATH:OPTIONS`, mount(8)'s words.
-        options: String,
-    },
 }
 
 /// `--network`.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::health::{Health, HealthCheck};
 use crate::id::{ContainerId, ExecId};
-use crate::spec::{ContainerSpec, ExecSpec};
+use crate::spec::{ContainerSpec, ExecSpec, MountSpec};
 use crate::state::State;
 
 /// What the request and the image's configuration amount to; fixed at create. `inspect` shows it as `Config`.
@@ -37,8 +37,11 @@ pub struct Effective {
     pub stop_timeout: Option<i64>,
     /// `port/protocol`, of image and request.
     pub exposed_ports: Vec<String>,
-    /// The image's volume paths (shown; no volume is made of them yet).
+    /// The paths that request and image declare to be volumes.
     pub volumes: Vec<String>,
+    /// Everything mounted: what was asked for, what was declared, what other containers have.
+    #[serde(default)]
+    pub mounts: Vec<MountSpec>,
     /// What the image says beyond that, for `inspect`.
     #[serde(default)]
     pub on_build: Option<Vec<String>>,
@@ -141,6 +144,16 @@ pub struct Paths {
     pub upper: PathBuf,
     /// Overlay's scratch directory.
     pub work: PathBuf,
+    /// Where volumes lie: `<name>/_data`.
+    pub volumes: PathBuf,
+}
+
+impl Paths {
+    /// A volume's content.
+    #[must_use]
+    pub fn volume(&self, name: &str) -> PathBuf {
+        self.volumes.join(name).join("_data")
+    }
 }
 
 /// An exec session at one moment.

@@ -8,11 +8,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use berth_sys::mount::{Attributes, Propagation, RDONLY, mount_setattr};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_fd, fsconfig_set_flag,
-    fsconfig_set_string, fsmount, fsopen,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags, fsconfig_create, fsconfig_set_fd, fsconfig_set_flag,
+    fsconfig_set_string, fsmount, fsopen, open_tree,
 };
 
 use crate::{Error, Result};
@@ -86,6 +87,30 @@ pub fn mount_overlay(lowers: &[PathBuf], upper: &Path, work: &Path, volatile: bo
     fsconfig_create(overlay.as_fd()).map_err(failed("mounting the overlay at"))?;
     let attributes = if readonly { MountAttrFlags::MOUNT_ATTR_RDONLY } else { MountAttrFlags::empty() };
     fsmount(overlay.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes).map_err(failed("mounting the overlay at"))
+}
+
+/// Mounts what an image contains, read-only, attached nowhere. `lowers`: topmost first.
+///
+/// # Errors
+/// Which directory or step the kernel refused, and why.
+pub fn mount_readonly(lowers: &[PathBuf]) -> Result<OwnedFd> {
+    let top = lowers.first().map_or(Path::new(""), PathBuf::as_path);
+    let failed = |step: &'static str| move |e: Errno| Error::file(step, top)(e);
+    let tree = match lowers {
+        // Overlay wants two directories at least.
+        [only] => open_tree(CWD, only, OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC)
+            .map_err(failed("opening the layer"))?,
+        lowers => {
+            let overlay = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).map_err(failed("opening overlay for"))?;
+            Layers { overlay: &overlay, opened: Vec::with_capacity(lowers.len()) }.lower(lowers)?;
+            fsconfig_create(overlay.as_fd()).map_err(failed("mounting the overlay of"))?;
+            fsmount(overlay.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
+                .map_err(failed("mounting the overlay of"))?
+        }
+    };
+    let readonly = Attributes { set: RDONLY, propagation: Some(Propagation::Private), ..Attributes::default() };
+    mount_setattr(tree.as_fd(), false, &readonly).map_err(failed("making read-only"))?;
+    Ok(tree)
 }
 
 /// The directories of one overlay, given to the kernel in whatever way it takes.

@@ -71,6 +71,8 @@ pub struct Launch<'a> {
     pub bundle: &'a Path,
     /// The root file system.
     pub root: Root,
+    /// Detached mounts that stand for the source of the specification's mounts at these targets.
+    pub sources: Vec<(PathBuf, OwnedFd)>,
     /// Join this network namespace instead of what the specification says.
     pub network: Option<BorrowedFd<'a>>,
     /// Already made and limited; the init enters it by itself.
@@ -219,7 +221,7 @@ fn filesystem(launch: &Launch<'_>, family: &Family<'_>) -> Result<Filesystem, La
         root,
         readonly: spec.root().as_ref().and_then(|root| root.readonly()).unwrap_or(false),
         propagation: (default != Propagation::Slave).then_some(default),
-        mounts: source::open_all(spec, launch.bundle, &facts)?,
+        mounts: source::open_all(spec, launch.bundle, &launch.sources, &facts)?,
         devices: devices::read(spec, user_namespace)?,
         masked: paths(linux.map(|linux| linux.masked_paths())),
         readonly_paths: paths(linux.map(|linux| linux.readonly_paths())),

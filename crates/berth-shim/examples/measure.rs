@@ -70,6 +70,7 @@ fn request(directory: &Path, args: &[&str], log: LogDriver) -> Launch {
         socket: directory.join("socket"),
         stdio: StdioPlan::default(),
         attach: Vec::new(),
+        sources: Vec::new(),
         no_pivot: false,
         no_new_keyring: false,
         runtime: None,

@@ -56,6 +56,8 @@ pub struct LaunchDescriptors {
     pub network: Option<OwnedFd>,
     /// A unix stream for each of [`Launch::attach`].
     pub attach: Vec<OwnedFd>,
+    /// A detached mount for each of [`Launch::sources`].
+    pub sources: Vec<OwnedFd>,
 }
 
 /// A launched container.
@@ -161,7 +163,7 @@ fn execute(program: BorrowedFd<'_>, id: &str, socket: UnixStream) -> Result<Chil
 
 impl LaunchDescriptors {
     fn in_order(self) -> Vec<OwnedFd> {
-        self.root.into_iter().chain(self.network).chain(self.attach).collect()
+        self.root.into_iter().chain(self.network).chain(self.attach).chain(self.sources).collect()
     }
 }
 

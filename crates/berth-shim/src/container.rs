@@ -76,6 +76,11 @@ pub(crate) fn launch(request: Launch, descriptors: Vec<OwnedFd>) -> Result<Newbo
         .iter()
         .map(|streams| Ok((*streams, next("an attached stream")?)))
         .collect::<Result<Vec<Attachment>, Failure>>()?;
+    let sources = request
+        .sources
+        .iter()
+        .map(|target| Ok((target.clone(), next("a mount's source")?)))
+        .collect::<Result<Vec<(PathBuf, OwnedFd)>, Failure>>()?;
     let seccomp = filter(request.seccomp.as_ref())?;
     ExitRecord::forget(&request.exit_record);
     let stdio = Prepared::new(request.stdio, true).map_err(|errno| other(format!("cannot make pipes: {errno}")))?;
@@ -101,6 +106,7 @@ pub(crate) fn launch(request: Launch, descriptors: Vec<OwnedFd>) -> Result<Newbo
         spec: &request.spec,
         bundle: &request.bundle,
         root,
+        sources,
         network: network.as_ref().map(AsFd::as_fd),
         cgroup: cgroup.as_ref(),
         seccomp: seccomp.as_ref(),

@@ -17,6 +17,8 @@ pub struct Shape {
     pub lists: &'static [&'static str],
     /// (parent, members that JSON leaves out when empty); the outermost object's name is "".
     pub optional: &'static [(&'static str, &'static [&'static str])],
+    /// Those of `optional` that are empty text rather than nothing, in the same form.
+    pub texts: &'static [(&'static str, &'static [&'static str])],
 }
 
 impl Value {
@@ -57,7 +59,9 @@ impl<'a> Seed<'a> {
     fn left_out(&self, members: &[(String, Value)]) -> Vec<(String, Value)> {
         let optional = self.shape.optional.iter().find(|(parent, _)| *parent == self.parent).map_or(&[][..], |o| o.1);
         let missing = optional.iter().filter(|name| members.iter().all(|(key, _)| key != *name));
-        missing.map(|name| ((*name).to_owned(), self.member(name).of_null())).collect()
+        let texts = self.shape.texts.iter().find(|(parent, _)| *parent == self.parent).map_or(&[][..], |o| o.1);
+        let value = |name: &str| if texts.contains(&name) { Value::text("") } else { self.member(name).of_null() };
+        missing.map(|name| ((*name).to_owned(), value(name))).collect()
     }
 
     fn of_null(&self) -> Value {

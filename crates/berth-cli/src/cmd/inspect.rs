@@ -3,6 +3,7 @@
 use berth_api::ContainerInspect;
 use berth_api::image::ImageInspect;
 use berth_api::network::Network;
+use berth_api::volume::Volume;
 use berth_client::{Client, Error};
 use berth_template::{Value, to_indented};
 
@@ -64,6 +65,15 @@ pub(crate) const NETWORK: Command = Command {
     ..COMMAND
 };
 
+/// Within `volume`.
+pub(crate) const VOLUME: Command = Command {
+    usage: "inspect [OPTIONS] VOLUME [VOLUME...]",
+    about: "Show everything about volumes",
+    flags: &[FORMAT],
+    run: |session, parsed| inspect(session, parsed, &[Kind::VOLUME]),
+    ..COMMAND
+};
+
 /// A kind of object: its name, and where its objects are in the API.
 #[derive(Debug, Clone, Copy)]
 struct Kind {
@@ -80,12 +90,13 @@ impl Kind {
         Self { name: "container", collection: "containers", json: true, read: order::like::<ContainerInspect> };
     const IMAGE: Self = Self { name: "image", collection: "images", json: true, read: order::like::<ImageInspect> };
     const NETWORK: Self = Self { name: "network", collection: "networks", json: false, read: order::like::<Network> };
+    const VOLUME: Self = Self { name: "volume", collection: "volumes", json: false, read: order::like::<Volume> };
     /// In the order in which they are tried.
     const ALL: &[Self] = &[
         Self::CONTAINER,
         Self::IMAGE,
         Self::NETWORK,
-        Self { name: "volume", collection: "volumes", json: false, read: order::like::<serde_json::Value> },
+        Self::VOLUME,
         Self { name: "plugin", collection: "plugins", json: true, read: order::like::<serde_json::Value> },
     ];
 }

@@ -28,6 +28,7 @@ pub(crate) mod stop;
 pub(crate) mod stop_all;
 pub(crate) mod unpause;
 pub(crate) mod version;
+pub(crate) mod volume;
 pub(crate) mod wait;
 
 use std::future::Future;

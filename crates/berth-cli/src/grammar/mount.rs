@@ -108,6 +108,17 @@ fn check(mount: &Mount) -> Result<(), String> {
         ("image", mount.image_options.is_some()),
         ("tmpfs", mount.tmpfs_options.is_some()),
     ];
+    if let Some(options) = &mount.bind_options {
+        let needs = |value: &str, what: &str| {
+            Err(format!("option 'bind-recursive={value}' requires '{what}' to be specified in conjunction"))
+        };
+        match (options.read_only_non_recursive, options.read_only_force_recursive) {
+            (true, _) if !mount.read_only => return needs("writable", "readonly"),
+            (_, true) if !mount.read_only => return needs("readonly", "readonly"),
+            (_, true) if options.propagation != "rprivate" => return needs("readonly", "bind-propagation=rprivate"),
+            _ => {}
+        }
+    }
     match foreign.iter().find(|(kind, given)| *given && mount.kind != *kind) {
         Some((kind, _)) => Err(format!("cannot mix '{kind}-*' options with mount type '{}'", mount.kind)),
         None => Ok(()),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use berth_api::ApiVersion;
 use berth_api::disk_usage::DiskUsage;
+use berth_api::volume::{Volume, VolumeUsage};
 use berth_engine::ContainerView;
 use http::StatusCode;
 
@@ -13,7 +14,7 @@ use crate::http::answer::Answer;
 use crate::http::error::ApiError;
 use crate::http::request::Call;
 use crate::steps::{self, Object};
-use crate::wire::image;
+use crate::wire::{image, volume};
 
 /// What can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +82,11 @@ fn count(daemon: &Daemon, kinds: Kinds) -> Result<DiskUsage, ApiError> {
         usage.containers = Some(lines);
     }
     if kinds.volumes {
-        usage.volumes = Some(Vec::new());
+        let line = |(found, size): &(berth_engine::VolumeView, u64)| {
+            let ref_count = i64::try_from(found.containers.len()).unwrap_or(i64::MAX);
+            Volume { usage_data: Some(VolumeUsage { ref_count, size: number(*size) }), ..volume::shown(found) }
+        };
+        usage.volumes = Some(daemon.engine.volumes().usage()?.iter().map(line).collect());
     }
     if kinds.cache {
         usage.build_cache = Some(Vec::new());

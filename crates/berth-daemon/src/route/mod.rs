@@ -16,6 +16,7 @@ mod pull;
 mod stdio;
 mod system;
 mod table;
+mod volumes;
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,10 +1,9 @@
-//! The predefined networks, and the volumes that there are not.
+//! The predefined networks.
 
 use berth_api::network::Network;
-use berth_api::volume::VolumeList;
 use http::StatusCode;
 
-use crate::http::answer::{self, Answer};
+use crate::http::answer::Answer;
 use crate::http::error::ApiError;
 use crate::http::request::Call;
 use crate::steps::{self, Object};
@@ -63,15 +62,4 @@ async fn find(call: &Call) -> Result<Network, ApiError> {
     by(&|network| network.name == name || network.id == name)
         .or_else(|| by(&|network| network.id.starts_with(name)))
         .ok_or_else(|| ApiError::not_found(format!("network {name} not found")))
-}
-
-/// `GET /volumes`: there are none.
-pub(crate) async fn volumes(call: Call) -> Result<Answer, ApiError> {
-    call.query.filters()?;
-    Ok(answer::json(StatusCode::OK, &VolumeList { volumes: Some(Vec::new()), warnings: None }))
-}
-
-/// `GET` and `DELETE /volumes/{name}`: it is not there.
-pub(crate) async fn volume(call: Call) -> Result<Answer, ApiError> {
-    Err(ApiError::not_found(format!("get {}: no such volume", call.name())))
 }

@@ -2,7 +2,9 @@
 
 use http::Method;
 
-use super::{Action, Operation, containers, disk_usage, down, exec, images, log, networks, prune, pull, stdio, system};
+use super::{
+    Action, Operation, containers, disk_usage, down, exec, images, log, networks, prune, pull, stdio, system, volumes,
+};
 
 macro_rules! operations {
     ($($method:ident $pattern:literal => $action:expr;)*) => {
@@ -19,7 +21,6 @@ macro_rules! serve {
 use Action::{NotYet, Serve, Swarm};
 
 const COPY: &str = "copy files into and out of containers";
-const VOLUMES: &str = "have volumes";
 const NETWORKS: &str = "have networks besides bridge, host and none";
 const PLUGINS: &str = "have plugins";
 const BUILD: &str = "build images";
@@ -103,12 +104,12 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
     POST "/networks/{name}/disconnect" => NotYet(NETWORKS);
     GET "/networks/{name}" => serve!(networks::inspect);
     DELETE "/networks/{name}" => serve!(networks::remove);
-    GET "/volumes" => serve!(networks::volumes);
-    POST "/volumes/create" => NotYet(VOLUMES);
-    POST "/volumes/prune" => NotYet(PRUNE);
-    GET "/volumes/{name}" => serve!(networks::volume);
-    PUT "/volumes/{name}" => NotYet(VOLUMES);
-    DELETE "/volumes/{name}" => serve!(networks::volume);
+    GET "/volumes" => serve!(volumes::list);
+    POST "/volumes/create" => serve!(volumes::create);
+    POST "/volumes/prune" => serve!(volumes::prune);
+    GET "/volumes/{name}" => serve!(volumes::inspect);
+    PUT "/volumes/{name}" => Swarm;
+    DELETE "/volumes/{name}" => serve!(volumes::remove);
     // Plugins: there are none.
     GET "/plugins" => serve!(system::plugins);
     GET "/plugins/privileges" => NotYet(PLUGINS);

@@ -64,9 +64,15 @@ pub(super) fn create_request(request: &mut CreateRequest) {
         check.start_interval = 0;
     }
     let mounts = request.host_config.iter_mut().flat_map(|host| host.mounts.iter_mut());
-    for options in mounts.filter_map(|mount| mount.bind_options.as_mut()) {
-        options.read_only_non_recursive = false;
-        options.read_only_force_recursive = false;
+    for mount in mounts.filter(|mount| mount.kind == "bind") {
+        if let Some(options) = mount.bind_options.as_mut() {
+            options.read_only_non_recursive = false;
+            options.read_only_force_recursive = false;
+        }
+        // Read-only came to reach the mounts below only with this version.
+        if mount.read_only {
+            mount.bind_options.get_or_insert_default().read_only_non_recursive = true;
+        }
     }
 }
 

@@ -5,10 +5,12 @@ mod limits;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use berth_api::host_config::{BindOptions, HostConfig, LogConfig, Mount, RestartPolicy, TmpfsOptions};
+use berth_api::host_config::{HostConfig, LogConfig, RestartPolicy};
 use berth_api::{ContainerConfig, Empty};
 use berth_engine::ContainerView;
 use berth_engine::spec::{self, ContainerSpec, MountKind, MountSpec, NetworkMode};
+
+use super::echo_mount;
 
 /// Docker's name of a network mode.
 pub(crate) fn network_name(mode: &NetworkMode) -> Cow<'static, str> {
@@ -59,11 +61,13 @@ pub(crate) fn host_config(spec: &ContainerSpec, cgroup_namespace: &str) -> HostC
     let rest = limits::isolation(&spec.isolation, cgroup_namespace, limits::limits(&spec.resources));
     HostConfig {
         binds: binds(&spec.mounts),
-        mounts: spec.mounts.iter().filter(|mount| mount.bind_text.is_none()).map(mount).collect(),
+        mounts: spec.mounts.iter().filter(|mount| mount.bind_text.is_none()).map(echo_mount::mount).collect(),
         tmpfs: tmpfs(&spec.mounts),
         log_config: log_config(spec),
         network_mode: network_name(&network.mode).into_owned(),
         port_bindings: Some(BTreeMap::new()),
+        volume_driver: spec.volume_driver.clone(),
+        volumes_from: list(&spec.volumes_from.iter().map(|from| from.text.clone()).collect()),
         restart_policy: restart_policy(spec.restart),
         auto_remove: spec.auto_remove,
         console_size: [rows.into(), columns.into()],
@@ -95,8 +99,8 @@ fn log_config(spec: &ContainerSpec) -> LogConfig {
 
 fn binds(mounts: &[MountSpec]) -> Option<Vec<String>> {
     let bind = |mount: &MountSpec| match mount.kind {
-        MountKind::Bind { .. } => mount.bind_text.clone(),
         MountKind::Tmpfs { .. } => None,
+        _ => mount.bind_text.clone(),
     };
     let binds: Vec<String> = mounts.iter().filter_map(bind).collect();
     (!binds.is_empty()).then_some(binds)
@@ -109,33 +113,4 @@ fn tmpfs(mounts: &[MountSpec]) -> BTreeMap<String, String> {
         _ => None,
     };
     mounts.iter().filter_map(one).collect()
-}
-
-/// What came by `--mount`.
-fn mount(mount: &MountSpec) -> Mount {
-    let common = Mount { target: mount.target.clone(), read_only: mount.readonly, ..Mount::default() };
-    match &mount.kind {
-        MountKind::Bind { source, propagation, create_source, non_recursive } => {
-            let options = BindOptions {
-                propagation: propagation.clone(),
-                non_recursive: *non_recursive,
-                create_mountpoint: *create_source,
-                ..BindOptions::default()
-            };
-            Mount {
-                kind: "bind".to_owned(),
-                source: source.clone(),
-                bind_options: (options != BindOptions::default()).then_some(options),
-                ..common
-            }
-        }
-        MountKind::Tmpfs { size, mode, .. } => {
-            let options = TmpfsOptions { size_bytes: *size, mode: *mode, options: Vec::new() };
-            Mount {
-                kind: "tmpfs".to_owned(),
-                tmpfs_options: (options != TmpfsOptions::default()).then_some(options),
-                ..common
-            }
-        }
-    }
 }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use berth_api::inspect::{ContainerInspect, GraphDriver, MountPoint, NetworkSettings, State};
 use berth_api::network::EndpointSettings;
-use berth_engine::spec::{MountKind, MountSpec, NetworkMode};
+use berth_engine::plan::mounts::clean;
+use berth_engine::spec::{MountKind, MountSpec, NetworkMode, Origin};
+use berth_engine::view::Paths;
+use berth_engine::volumes::DRIVER;
 use berth_engine::{ContainerView, State as Life};
 
 use super::{echo, network, time};
@@ -42,7 +45,7 @@ pub(crate) fn container(view: &ContainerView, facts: &Facts) -> ContainerInspect
         exec_ids: (!view.execs.is_empty()).then(|| view.execs.iter().map(ToString::to_string).collect()),
         host_config: Some(Box::new(echo::host_config(&view.spec, &facts.cgroup_namespace))),
         graph_driver: graph_driver(view, facts),
-        mounts: mounts(&view.spec.mounts),
+        mounts: mounts(view),
         config: Some(Box::new(echo::config(view))),
         network_settings: network_settings(view),
         ..ContainerInspect::default()
@@ -81,23 +84,40 @@ fn graph_driver(view: &ContainerView, facts: &Facts) -> GraphDriver {
 }
 
 /// The mounts that Docker shows: `--tmpfs` is only in `HostConfig`.
-pub(crate) fn mounts(mounts: &[MountSpec]) -> Vec<MountPoint> {
-    mounts.iter().filter_map(mount).collect()
+pub(crate) fn mounts(view: &ContainerView) -> Vec<MountPoint> {
+    view.effective.mounts.iter().filter_map(|mount| mount_point(mount, &view.paths)).collect()
 }
 
-fn mount(mount: &MountSpec) -> Option<MountPoint> {
-    let common = MountPoint { destination: mount.target.clone(), rw: !mount.readonly, ..MountPoint::default() };
-    match &mount.kind {
-        MountKind::Bind { source, propagation, .. } => Some(MountPoint {
+fn mount_point(mount: &MountSpec, paths: &Paths) -> Option<MountPoint> {
+    let text = mount.bind_text.as_deref().and_then(|text| text.split(':').nth(2)).unwrap_or_default();
+    let common = MountPoint {
+        destination: clean(&mount.target),
+        rw: !mount.readonly,
+        mode: text.to_owned(),
+        ..MountPoint::default()
+    };
+    Some(match &mount.kind {
+        MountKind::Bind { source, propagation, .. } => MountPoint {
             kind: "bind".to_owned(),
-            source: source.clone(),
-            mode: mount.bind_text.as_deref().and_then(|text| text.split(':').nth(2)).unwrap_or("").to_owned(),
+            source: clean(source),
             propagation: if propagation.is_empty() { "rprivate".to_owned() } else { propagation.clone() },
             ..common
-        }),
-        MountKind::Tmpfs { .. } if mount.bind_text.is_some() => None,
-        MountKind::Tmpfs { .. } => Some(MountPoint { kind: "tmpfs".to_owned(), ..common }),
-    }
+        },
+        MountKind::Volume(volume) => MountPoint {
+            kind: "volume".to_owned(),
+            name: volume.name.clone(),
+            source: paths.volume(&volume.name).display().to_string(),
+            driver: DRIVER.to_owned(),
+            // What is asked for by itself is said to be labelled as shared, unless it says something.
+            mode: if mount.origin == Origin::Asked && text.is_empty() { "z".to_owned() } else { text.to_owned() },
+            ..common
+        },
+        MountKind::Image { reference, id, .. } => {
+            MountPoint { kind: "image".to_owned(), name: reference.clone(), source: id.clone(), ..common }
+        }
+        MountKind::Tmpfs { .. } if mount.bind_text.is_some() => return None,
+        MountKind::Tmpfs { .. } => MountPoint { kind: "tmpfs".to_owned(), mode: String::new(), ..common },
+    })
 }
 
 /// A container's networks by name: one so far, and none in another container's network.

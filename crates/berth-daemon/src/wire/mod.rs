@@ -3,6 +3,7 @@
 pub(crate) mod check;
 pub(crate) mod create;
 pub(crate) mod echo;
+pub(crate) mod echo_mount;
 pub(crate) mod event;
 pub(crate) mod exec;
 pub(crate) mod health;
@@ -10,6 +11,7 @@ pub(crate) mod image;
 pub(crate) mod info;
 pub(crate) mod inspect;
 pub(crate) mod limits;
+pub(crate) mod mount_mode;
 pub(crate) mod mounts;
 pub(crate) mod network;
 pub(crate) mod prune;
@@ -19,3 +21,4 @@ pub(crate) mod summary;
 #[cfg(test)]
 mod tests;
 pub(crate) mod time;
+pub(crate) mod volume;

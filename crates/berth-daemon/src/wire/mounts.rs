@@ -1,15 +1,18 @@
-//! `Binds`, `Mounts` and `Tmpfs`: three spellings of mounts, one list in the domain.
+//! `Binds`, `Mounts`, `Tmpfs`, `VolumesFrom`: spellings of mounts, one list in the domain. The refusals are Docker's.
 
 use std::collections::BTreeSet;
+use std::path::{Component, Path};
 
-use berth_api::host_config::{HostConfig, Mount};
-use berth_engine::spec::{MountKind, MountSpec};
+use berth_api::host_config::{HostConfig, Mount, TmpfsOptions};
+use berth_engine::plan::mounts::clean;
+use berth_engine::spec::{MountKind, MountSpec, Origin, Reach, VolumeMount, VolumesFrom};
 
+use super::mount_mode::Mode;
 use crate::http::error::ApiError;
 
 /// Every mount asked for.
 pub(crate) fn all(host: &HostConfig) -> Result<Vec<MountSpec>, ApiError> {
-    let binds = host.binds.iter().flatten().map(|text| bind(text));
+    let binds = host.binds.iter().flatten().map(|text| bind(text, &host.volume_driver));
     let mounts = host.mounts.iter().map(mount);
     let tmpfs = host.tmpfs.iter().map(|(target, options)| tmpfs(target, options));
     let all: Vec<MountSpec> = binds.chain(mounts).chain(tmpfs).collect::<Result<_, _>>()?;
@@ -20,113 +23,107 @@ pub(crate) fn all(host: &HostConfig) -> Result<Vec<MountSpec>, ApiError> {
     }
 }
 
-/// `source:target[:options]`.
-fn bind(text: &str) -> Result<MountSpec, ApiError> {
+/// `--volumes-from container[:ro|rw]`.
+pub(crate) fn volumes_from(host: &HostConfig) -> Result<Vec<VolumesFrom>, ApiError> {
+    let one = |text: &String| {
+        let (container, words) = text.split_once(':').unwrap_or((text, ""));
+        if container.is_empty() {
+            return Err(ApiError::invalid("volumes-from specification cannot be an empty string"));
+        }
+        match Mode::parse(words) {
+            Some(mode) if mode.propagation.is_none() && mode.no_copy.is_none() => {
+                Ok(VolumesFrom { text: text.clone(), container: container.to_owned(), readonly: mode.readonly })
+            }
+            _ => Err(ApiError::invalid(format!("invalid mode: {words}"))),
+        }
+    };
+    host.volumes_from.iter().flatten().map(one).collect()
+}
+
+/// `Config.Volumes`: paths that become anonymous volumes.
+pub(crate) fn declared<'a>(paths: impl Iterator<Item = &'a String>) -> Result<Vec<String>, ApiError> {
+    let checked = |path: &String| {
+        check_target(path).map_err(|why| ApiError::invalid(wrong("volume", &why)))?;
+        Ok(path.clone())
+    };
+    paths.map(checked).collect()
+}
+
+fn wrong(kind: &str, why: &str) -> String {
+    format!("invalid mount config for type \"{kind}\": {why}")
+}
+
+/// `source:target[:mode]`, or a target alone, which is an anonymous volume.
+fn bind(text: &str, driver: &str) -> Result<MountSpec, ApiError> {
     let invalid = || ApiError::invalid(format!("invalid volume specification: '{text}'"));
     let parts: Vec<&str> = text.split(':').collect();
-    let (source, target, options) = match parts.as_slice() {
-        [target] if target.starts_with('/') => return Err(no_volumes(text, target)),
-        [source, target] => (*source, *target, ""),
-        [source, target, options] => (*source, *target, *options),
+    let (source, target, words) = match parts.as_slice() {
+        // A volume cannot have a mode alone: `/path:ro`.
+        [_, mode] if Mode::parse(mode).is_some() => return Err(invalid()),
+        [target] => ("", *target, ""),
+        [source, target] if !source.is_empty() => (*source, *target, ""),
+        [source, target, words] if !source.is_empty() => (*source, *target, *words),
         _ => return Err(invalid()),
     };
-    if source.is_empty() || target.is_empty() {
-        return Err(invalid());
-    }
-    check_target(target, text)?;
-    let mode = BindMode::parse(options).ok_or_else(|| ApiError::invalid(format!("invalid mode: {options}")))?;
-    if !source.starts_with('/') {
-        return Err(named(source, text));
-    }
-    Ok(MountSpec {
-        target: target.to_owned(),
-        readonly: mode.readonly,
-        bind_text: Some(text.to_owned()),
-        kind: MountKind::Bind {
+    let mode = Mode::parse(words).ok_or_else(|| ApiError::invalid(format!("invalid mode: {words}")))?;
+    let kind = if source.starts_with('/') { "bind" } else { "volume" };
+    let extra = match kind {
+        "bind" => mode.no_copy.map(|_| "VolumeOptions"),
+        _ => mode.propagation.as_ref().map(|_| "BindOptions"),
+    };
+    check_target(target)
+        .and_then(|()| extra.map_or(Ok(()), |field| Err(must_not(field))))
+        .map_err(|why| ApiError::invalid(format!("invalid volume specification: '{text}': {}", wrong(kind, &why))))?;
+    let readonly = mode.readonly;
+    let kind = match kind {
+        "bind" => MountKind::Bind {
             source: source.to_owned(),
-            propagation: mode.propagation,
+            propagation: mode.propagation.unwrap_or_default(),
             create_source: true,
             non_recursive: mode.non_recursive,
+            reach: Reach::Tree,
         },
-    })
+        _ => MountKind::Volume(VolumeMount {
+            name: source.to_owned(),
+            anonymous: source.is_empty(),
+            no_copy: mode.no_copy.unwrap_or(false),
+            driver: driver.to_owned(),
+            ..VolumeMount::default()
+        }),
+    };
+    Ok(MountSpec { target: target.to_owned(), readonly, bind_text: Some(text.to_owned()), kind, origin: Origin::Asked })
 }
 
-fn no_volumes(text: &str, target: &str) -> ApiError {
-    ApiError::not_yet("have volumes", &format!("-v {text}, HostConfig.Binds: {target}"))
-}
-
-/// A source that is no path is a volume's name, if it can be one.
-fn named(source: &str, text: &str) -> ApiError {
-    let good = source.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && source.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
-    match good {
-        true => no_volumes(text, source),
-        false => ApiError::invalid(format!(
-            "{source} includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. \
-             If you intended to pass a host directory, use absolute path"
-        )),
-    }
-}
-
-#[derive(Default)]
-struct BindMode {
-    readonly: bool,
-    non_recursive: bool,
-    propagation: String,
-}
-
-impl BindMode {
-    /// `ro`, `rw`, `z`, `Z`, a propagation, … in any order; each kind once.
-    fn parse(options: &str) -> Option<Self> {
-        let mut mode = Self::default();
-        let mut kinds = BTreeSet::new();
-        for option in options.split(',').filter(|option| !option.is_empty()) {
-            let kind = match option {
-                "ro" | "rw" => {
-                    mode.readonly = option == "ro";
-                    "access"
-                }
-                // SELinux labels: nothing to relabel where there is no SELinux.
-                "z" | "Z" => "label",
-                "shared" | "rshared" | "slave" | "rslave" | "private" | "rprivate" => {
-                    option.clone_into(&mut mode.propagation);
-                    "propagation"
-                }
-                "consistent" | "cached" | "delegated" => "consistency",
-                "bind-nonrecursive" => {
-                    mode.non_recursive = true;
-                    "recursion"
-                }
-                _ => return None,
-            };
-            if !kinds.insert(kind) {
-                return None;
-            }
-        }
-        Some(mode)
-    }
+fn must_not(field: &str) -> String {
+    format!("field {field} must not be specified")
 }
 
 /// `--mount`.
 fn mount(mount: &Mount) -> Result<MountSpec, ApiError> {
-    let invalid = |why: &str| ApiError::invalid(format!("invalid mount config for type \"{}\": {why}", mount.kind));
+    let invalid = |why: String| ApiError::invalid(wrong(&mount.kind, &why));
     if mount.target.is_empty() {
-        return Err(invalid("field Target must not be empty"));
+        return Err(invalid("field Target must not be empty".to_owned()));
     }
-    check_mount_target(&mount.target).map_err(|why| invalid(&why))?;
-    let kind = match mount.kind.as_str() {
-        "bind" => bind_mount(mount).map_err(|why| invalid(&why))?,
-        "tmpfs" if !mount.source.is_empty() => return Err(invalid("field Source must not be specified")),
-        "tmpfs" => {
-            let options = mount.tmpfs_options.clone().unwrap_or_default();
-            if options.size_bytes < 0 {
-                return Err(invalid("field TmpfsOptions.SizeBytes must not be negative"));
-            }
-            MountKind::Tmpfs { size: options.size_bytes, mode: options.mode, options: String::new() }
-        }
-        _ => return Err(ApiError::invalid(format!("invalid mount config: mount type unknown: \"{}\"", mount.kind))),
+    check_target(&mount.target).map_err(invalid)?;
+    let read = match mount.kind.as_str() {
+        "bind" => bind_mount,
+        "volume" => volume_mount,
+        "tmpfs" => tmpfs_mount,
+        "image" => image_mount,
+        _ => return Err(invalid("mount type unknown".to_owned())),
     };
-    Ok(MountSpec { target: mount.target.clone(), kind, readonly: mount.read_only, bind_text: None })
+    let foreign = [
+        ("BindOptions", "bind", mount.bind_options.is_some()),
+        ("VolumeOptions", "volume", mount.volume_options.is_some()),
+        ("ImageOptions", "image", mount.image_options.is_some()),
+        ("TmpfsOptions", "tmpfs", mount.tmpfs_options.is_some()),
+    ];
+    if let Some((field, ..)) = foreign.iter().find(|(_, kind, given)| *given && *kind != mount.kind) {
+        return Err(invalid(must_not(field)));
+    }
+    let kind = read(mount).map_err(invalid)?;
+    let readonly = mount.read_only || matches!(kind, MountKind::Image { .. });
+    Ok(MountSpec { target: mount.target.clone(), kind, readonly, bind_text: None, origin: Origin::Asked })
 }
 
 fn bind_mount(mount: &Mount) -> Result<MountKind, String> {
@@ -141,13 +138,16 @@ fn bind_mount(mount: &Mount) -> Result<MountKind, String> {
     if !known.contains(&options.propagation.as_str()) {
         return Err(format!("invalid propagation mode: {}", options.propagation));
     }
-    if mount.volume_options.is_some() {
-        return Err("field VolumeOptions must not be specified".to_owned());
-    }
-    if mount.tmpfs_options.is_some() {
-        return Err("field TmpfsOptions must not be specified".to_owned());
-    }
-    if !options.create_mountpoint && !std::path::Path::new(&mount.source).exists() {
+    let reach = match (options.read_only_non_recursive, options.read_only_force_recursive) {
+        (true, true) => return Err("ReadOnlyNonRecursive and ReadOnlyForceRecursive exclude each other".to_owned()),
+        (true, false) => Reach::Top,
+        (false, true) if !mount.read_only || options.non_recursive => {
+            return Err("ReadOnlyForceRecursive needs a recursive mount that is read-only".to_owned());
+        }
+        (false, true) => Reach::Required,
+        (false, false) => Reach::Tree,
+    };
+    if !options.create_mountpoint && !Path::new(&mount.source).exists() {
         return Err(format!("bind source path does not exist: {}", mount.source));
     }
     Ok(MountKind::Bind {
@@ -155,27 +155,90 @@ fn bind_mount(mount: &Mount) -> Result<MountKind, String> {
         propagation: options.propagation,
         create_source: options.create_mountpoint,
         non_recursive: options.non_recursive,
+        reach,
     })
+}
+
+fn volume_mount(mount: &Mount) -> Result<MountKind, String> {
+    let options = mount.volume_options.clone().unwrap_or_default();
+    let driver = options.driver_config.unwrap_or_default();
+    if mount.source.is_empty() && mount.read_only {
+        return Err("must not set ReadOnly mode when using anonymous volumes".to_owned());
+    }
+    if mount.source.is_empty() && !options.subpath.is_empty() {
+        return Err("must not set Subpath when using anonymous volumes".to_owned());
+    }
+    check_subpath(&options.subpath, "volume")?;
+    Ok(MountKind::Volume(VolumeMount {
+        name: mount.source.clone(),
+        anonymous: mount.source.is_empty(),
+        no_copy: options.no_copy,
+        subpath: options.subpath,
+        labels: options.labels,
+        driver: driver.name,
+        options: driver.options,
+    }))
+}
+
+fn image_mount(mount: &Mount) -> Result<MountKind, String> {
+    let subpath = mount.image_options.clone().unwrap_or_default().subpath;
+    if mount.source.is_empty() {
+        return Err("field Source must not be empty".to_owned());
+    }
+    check_subpath(&subpath, "image")?;
+    Ok(MountKind::Image { reference: mount.source.clone(), id: String::new(), subpath })
+}
+
+/// It stays within what it is a part of, whatever links there are: those are for the mount to see to.
+fn check_subpath(subpath: &str, of: &str) -> Result<(), String> {
+    let inside = |component: Component<'_>| matches!(component, Component::Normal(_) | Component::CurDir);
+    match Path::new(subpath).components().all(inside) && !subpath.contains('\0') {
+        true => Ok(()),
+        false => Err(format!("subpath must be a relative path within the {of}")),
+    }
+}
+
+/// What `TmpfsOptions.Options` may say; size and mode have fields of their own.
+const TMPFS_FLAGS: [&str; 8] = ["exec", "noexec", "suid", "nosuid", "dev", "nodev", "noatime", "relatime"];
+const TMPFS_VALUES: [&str; 6] = ["nr_blocks", "nr_inodes", "huge", "mpol", "uid", "gid"];
+
+fn tmpfs_mount(mount: &Mount) -> Result<MountKind, String> {
+    if !mount.source.is_empty() {
+        return Err(must_not("Source"));
+    }
+    let TmpfsOptions { size_bytes, mode, options } = mount.tmpfs_options.clone().unwrap_or_default();
+    if size_bytes < 0 {
+        return Err("field TmpfsOptions.SizeBytes must not be negative".to_owned());
+    }
+    let words: Vec<String> = options.iter().map(|words| tmpfs_option(words)).collect::<Result<_, _>>()?;
+    Ok(MountKind::Tmpfs { size: size_bytes, mode, options: words.join(",") })
+}
+
+fn tmpfs_option(words: &[String]) -> Result<String, String> {
+    let plain = |word: &str| !word.contains([',', '=', '\0']);
+    match words {
+        [flag] if TMPFS_FLAGS.contains(&flag.as_str()) => Ok(flag.clone()),
+        [key, value] if TMPFS_VALUES.contains(&key.as_str()) && plain(value) => Ok(format!("{key}={value}")),
+        [_] | [_, _] => Err(format!("invalid tmpfs option: {}", words.join("="))),
+        _ => Err("invalid option array length".to_owned()),
+    }
 }
 
 /// `--tmpfs`.
 fn tmpfs(target: &str, options: &str) -> Result<MountSpec, ApiError> {
-    check_target(target, target)?;
+    check_target(target)
+        .map_err(|why| ApiError::invalid(format!("invalid volume specification: '{target}': {why}")))?;
     Ok(MountSpec {
         target: target.to_owned(),
         kind: MountKind::Tmpfs { size: 0, mode: 0, options: options.to_owned() },
         readonly: options.split(',').any(|option| option == "ro"),
         // Tells it from `--mount type=tmpfs`, which inspect shows elsewhere.
         bind_text: Some(format!("{target}:{options}")),
+        origin: Origin::Asked,
     })
 }
 
-fn check_target(target: &str, text: &str) -> Result<(), ApiError> {
-    check_mount_target(target)
-        .map_err(|why| ApiError::invalid(format!("invalid volume specification: '{text}': {why}")))
-}
-
-fn check_mount_target(target: &str) -> Result<(), String> {
+fn check_target(target: &str) -> Result<(), String> {
     if !target.starts_with('/') {
         return Err(format!("invalid mount path: '{target}' mount path must be absolute"));
     }
@@ -185,62 +248,6 @@ fn check_mount_target(target: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The path without `.`, `..` and doubled slashes.
-fn clean(path: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop();
-            }
-            part => parts.push(part),
-        }
-    }
-    format!("/{}", parts.join("/"))
-}
-
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn binds() {
-        let mount = bind("/a:/b:ro,rslave,z").unwrap();
-        assert!(mount.readonly);
-        let MountKind::Bind { source, propagation, create_source, .. } = mount.kind else { panic!("no bind") };
-        assert_eq!((source.as_str(), propagation.as_str(), create_source), ("/a", "rslave", true));
-        for (text, wanted) in [
-            ("/a:/b:xx", "invalid mode: xx"),
-            ("/a:/b:ro,rw", "invalid mode: ro,rw"),
-            ("/a:b", "invalid volume specification: '/a:b': invalid mount path: 'b' mount path must be absolute"),
-            ("/a:/", "invalid volume specification: '/a:/': invalid specification: destination can't be '/'"),
-            ("/a:/x/..", "invalid volume specification: '/a:/x/..': invalid specification: destination can't be '/'"),
-            (":/b", "invalid volume specification: ':/b'"),
-            ("a", "invalid volume specification: 'a'"),
-        ] {
-            assert_eq!(bind(text).unwrap_err().message, wanted, "{text}");
-        }
-        assert_eq!(bind("vol:/b").unwrap_err().status, http::StatusCode::NOT_IMPLEMENTED);
-        assert_eq!(bind("/b").unwrap_err().status, http::StatusCode::NOT_IMPLEMENTED);
-        assert_eq!(bind("../x:/b").unwrap_err().status, http::StatusCode::BAD_REQUEST);
-    }
-
-    #[test]
-    fn mounts_and_duplicates() {
-        let bind = |source: &str| Mount {
-            kind: "bind".into(),
-            source: source.into(),
-            target: "/t".into(),
-            ..Mount::default()
-        };
-        assert_eq!(
-            mount(&bind("/no/such/thing")).unwrap_err().message,
-            "invalid mount config for type \"bind\": bind source path does not exist: /no/such/thing"
-        );
-        mount(&bind("/")).unwrap();
-        let host = HostConfig { binds: Some(vec!["/:/t/".into()]), mounts: vec![bind("/")], ..HostConfig::default() };
-        assert_eq!(all(&host).unwrap_err().message, "Duplicate mount point: /t");
-    }
-}
+#[path = "mounts_tests.rs"]
+mod tests;

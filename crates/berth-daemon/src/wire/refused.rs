@@ -43,7 +43,6 @@ fn is_container(network: &str) -> bool {
 
 /// Every option of create that is refused.
 pub(crate) const REFUSED: &[Refused] = refused! {
-    "Volumes", "-v PATH", "have volumes", Config(|c| c.volumes.as_ref().is_some_and(|volumes| !volumes.is_empty()));
     "OnBuild", "", "keep build triggers of a container", Config(|c| some(c.on_build.as_ref()));
     "Shell", "", "keep a container's shell", Config(|c| some(c.shell.as_ref()));
     "HostConfig.PortBindings", "-p", "publish ports", Host(|h| h.port_bindings.as_ref().is_some_and(|p| !p.is_empty()));
@@ -59,20 +58,12 @@ pub(crate) const REFUSED: &[Refused] = refused! {
     "EndpointsConfig.DriverOpts", "--network driver-opt=", "pass options to network drivers",
         Endpoint(|_, e| e.driver_opts.as_ref().is_some_and(|options| !options.is_empty()));
     "HostConfig.Links", "--link", "link containers", Host(|h| some(h.links.as_ref()));
-    "HostConfig.VolumesFrom", "--volumes-from", "have volumes", Host(|h| some(h.volumes_from.as_ref()));
-    "HostConfig.VolumeDriver", "--volume-driver", "have volumes", Host(|h| !matches!(h.volume_driver.as_str(), "" | "local"));
     "HostConfig.Cgroup", "", "join the cgroup of another container", Host(|h| !h.cgroup.is_empty());
     "HostConfig.StorageOpt", "--storage-opt", "take storage options", Host(|h| !h.storage_opt.is_empty());
     "HostConfig.CpuCount, CpuPercent", "--cpu-count", "take limits that only Windows has",
         Host(|h| h.cpu_count != 0 || h.cpu_percent != 0);
-    "HostConfig.Mounts: volume", "--mount type=volume", "have volumes", Host(|h| h.mounts.iter().any(|m| m.kind == "volume"));
-    "HostConfig.Mounts: image", "--mount type=image", "mount images", Host(|h| h.mounts.iter().any(|m| m.kind == "image"));
     "HostConfig.Mounts: cluster, npipe", "--mount type=cluster", "mount such things",
         Host(|h| h.mounts.iter().any(|m| matches!(m.kind.as_str(), "cluster" | "npipe")));
-    "HostConfig.Mounts: BindOptions.ReadOnlyNonRecursive", "--mount bind-recursive=writable", "choose how far read-only reaches",
-        Host(|h| h.mounts.iter().filter_map(|m| m.bind_options.as_ref()).any(|o| o.read_only_non_recursive));
-    "HostConfig.Mounts: TmpfsOptions.Options", "--mount tmpfs-…", "take other options of tmpfs",
-        Host(|h| h.mounts.iter().filter_map(|m| m.tmpfs_options.as_ref()).any(|o| !o.options.is_empty()));
 };
 
 /// Refuses the first thing asked for that is not done yet.

@@ -1,6 +1,7 @@
 //! Containers in a list: which a client wants, and one line each.
 
 use berth_api::Filters;
+use berth_api::inspect::MountPoint;
 use berth_api::summary::{ContainerSummary, Port, SummaryHostConfig, SummaryNetworks};
 use berth_engine::{ContainerView, State};
 use jiff::Timestamp;
@@ -124,7 +125,8 @@ fn matches_name(pattern: &Regex, name: &str) -> bool {
 }
 
 fn mounts_at(view: &ContainerView, place: &str) -> bool {
-    inspect::mounts(&view.spec.mounts).iter().any(|mount| mount.destination == place || mount.source == place)
+    let named = |mount: &MountPoint| if mount.name.is_empty() { mount.source == place } else { mount.name == place };
+    inspect::mounts(view).iter().any(|mount| mount.destination == place || named(mount))
 }
 
 fn exposes(view: &ContainerView, ranges: &[PortRange]) -> bool {
@@ -185,7 +187,7 @@ pub(crate) fn container(view: &ContainerView, image: String, now: Timestamp) -> 
         status: status(view, now),
         host_config: SummaryHostConfig { network_mode: name, annotations: view.spec.annotations.clone() },
         network_settings: SummaryNetworks { networks: Some(inspect::networks(view)) },
-        mounts: inspect::mounts(&view.spec.mounts),
+        mounts: inspect::mounts(view),
         ..ContainerSummary::default()
     }
 }

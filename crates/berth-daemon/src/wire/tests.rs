@@ -35,11 +35,13 @@ fn a_rich_request() {
         "Labels": {"k": "v"}, "Hostname": "h", "WorkingDir": "/w", "User": "1:2", "StopSignal": "SIGINT", "StopTimeout": 3,
         "ExposedPorts": {"80/tcp": {}}, "Healthcheck": {"Test": ["NONE"]}, "SomethingNew": 1,
         "HostConfig": {
-            "Binds": ["/:/host:ro"], "Tmpfs": {"/t": "size=1m"}, "NetworkMode": "none", "Memory": 67108864, "NanoCpus": 500000000,
+            "Binds": ["/:/host:ro", "vol:/v:nocopy"], "VolumesFrom": ["other:ro"], "VolumeDriver": "local", "Tmpfs": {"/t": "size=1m"}, "NetworkMode": "none", "Memory": 67108864, "NanoCpus": 500000000,
             "PidsLimit": 50, "CapAdd": ["NET_ADMIN"], "SecurityOpt": ["seccomp=unconfined"], "Init": true, "AutoRemove": true,
             "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m"}}, "ExtraHosts": ["h:1.2.3.4"], "ConsoleSize": [10, 20],
             "Ulimits": [{"Name": "nofile", "Soft": 100, "Hard": 200}], "RestartPolicy": {"Name": "no"}, "Runtime": "runc",
-            "Mounts": [{"Type": "tmpfs", "Target": "/m", "TmpfsOptions": {"SizeBytes": 4096, "Mode": 448}}],
+            "Mounts": [{"Type": "tmpfs", "Target": "/m", "TmpfsOptions": {"SizeBytes": 4096, "Mode": 448}},
+                {"Type": "volume", "Source": "w", "Target": "/w", "VolumeOptions": {"NoCopy": true, "Labels": {"a": "b"}, "Subpath": "s",
+                    "DriverConfig": {"Name": "local", "Options": {"type": "tmpfs"}}}}],
         },
         "NetworkingConfig": {"EndpointsConfig": {"none": {"IPAMConfig": {}, "MacAddress": ""}}},
     }))
@@ -51,12 +53,15 @@ fn a_rich_request() {
     assert_eq!((spec.stop_signal.as_deref(), spec.stop_timeout), (Some("SIGINT"), Some(3)));
     let kinds: Vec<_> = spec.mounts.iter().map(|mount| (mount.target.as_str(), &mount.kind, mount.readonly)).collect();
     assert!(matches!(kinds[0], ("/host", MountKind::Bind { create_source: true, .. }, true)));
-    assert!(matches!(kinds[1], ("/m", MountKind::Tmpfs { size: 4096, mode: 448, .. }, false)));
-    assert!(matches!(kinds[2], ("/t", MountKind::Tmpfs { options, .. }, false) if options == "size=1m"));
+    assert!(matches!(kinds[1], ("/v", MountKind::Volume(volume), false) if volume.name == "vol" && volume.no_copy));
+    assert!(matches!(kinds[2], ("/m", MountKind::Tmpfs { size: 4096, mode: 448, .. }, false)));
+    assert!(matches!(kinds[4], ("/t", MountKind::Tmpfs { options, .. }, false) if options == "size=1m"));
     // What was asked for can be shown again.
     let shown = serde_json::to_value(echo::host_config(&spec, "host")).unwrap();
     for (name, value) in [
-        ("Binds", json!(["/:/host:ro"])),
+        ("Binds", json!(["/:/host:ro", "vol:/v:nocopy"])),
+        ("VolumesFrom", json!(["other:ro"])),
+        ("VolumeDriver", json!("local")),
         ("Tmpfs", json!({"/t": "size=1m"})),
         ("Memory", json!(67108864)),
         ("MemorySwap", json!(134217728)),
@@ -64,7 +69,12 @@ fn a_rich_request() {
         ("NetworkMode", json!("none")),
         ("Ulimits", json!([{"Name": "nofile", "Soft": 100, "Hard": 200}])),
         ("Init", json!(true)),
-        ("Mounts", json!([{"Type": "tmpfs", "Target": "/m", "TmpfsOptions": {"SizeBytes": 4096, "Mode": 448}}])),
+        (
+            "Mounts",
+            json!([{"Type": "tmpfs", "Target": "/m", "TmpfsOptions": {"SizeBytes": 4096, "Mode": 448}},
+                {"Type": "volume", "Source": "w", "Target": "/w", "VolumeOptions": {"NoCopy": true, "Labels": {"a": "b"}, "Subpath": "s",
+                    "DriverConfig": {"Name": "local", "Options": {"type": "tmpfs"}}}}]),
+        ),
         ("LogConfig", json!({"Type": "json-file", "Config": {"max-size": "1m"}})),
         ("ShmSize", json!(67108864)),
         ("SecurityOpt", json!(["seccomp=unconfined"])),
@@ -153,7 +163,6 @@ fn what_is_not_done_yet_is_refused_by_name() {
             json!({"PortBindings": {"80/tcp": [{"HostPort": "80"}]}}),
             "berth does not publish ports yet (-p, HostConfig.PortBindings)",
         ),
-        (json!({"Binds": ["v:/d"]}), "berth does not have volumes yet (-v v:/d, HostConfig.Binds: v)"),
         (
             json!({"NetworkMode": "mine"}),
             "berth does not have networks besides bridge, host and none yet (--network NAME, HostConfig.NetworkMode: NAME)",
@@ -163,7 +172,6 @@ fn what_is_not_done_yet_is_refused_by_name() {
         assert_eq!((refusal.status, refusal.message.as_str()), (StatusCode::NOT_IMPLEMENTED, named));
     }
     for body in [
-        json!({"Volumes": {"/v": {}}}),
         json!({"NetworkingConfig": {"EndpointsConfig": {"mine": null}}}),
         json!({"NetworkingConfig": {"EndpointsConfig": {"bridge": {"Aliases": ["a"]}}}}),
     ] {

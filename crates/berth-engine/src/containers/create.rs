@@ -4,6 +4,7 @@ use std::fs;
 use std::sync::Arc;
 
 use berth_image::snapshot::Writable;
+use berth_oci::ImageId;
 use berth_state::Durability;
 use jiff::Timestamp;
 
@@ -11,12 +12,13 @@ use super::{Containers, Created};
 use crate::ground::Ground;
 use crate::id::{ContainerId, parse_name};
 use crate::images::ContainerImage;
-use crate::plan::{capabilities, cgroup, effective, mounts, namespaces, resources, signals};
+use crate::plan::{capabilities, cgroup, effective, mounts, namespaces, points, resources, signals};
 use crate::record::{ContainerRecord, Phase};
 use crate::restart::History;
-use crate::spec::{CgroupnsMode, ContainerSpec, IpcMode, MountKind, NetworkMode, PidMode};
+use crate::spec::{CgroupnsMode, ContainerSpec, IpcMode, MountKind, MountSpec, NetworkMode, PidMode, VolumesFrom};
 use crate::task::{Seed, Task};
 use crate::view::Effective;
+use crate::volumes::{Entries, Making, forget_in};
 use crate::{Error, Result, etc, logs, names};
 
 impl Containers {
@@ -29,17 +31,19 @@ impl Containers {
         let asked = name.filter(|name| !name.is_empty()).map(|name| parse_name(&name)).transpose()?;
         let prepare = move || prepare(&ground, asked, spec);
         let prepared = tokio::task::spawn_blocking(prepare).await;
-        let Prepared { id, record, image, warnings, reservation } =
+        let Prepared { id, record, images, warnings, reservation, volumes } =
             prepared.map_err(|e| Error::Internal(format!("creating a container: {e}")))??;
-        self.commit(&id, record.clone(), image).await?;
+        self.commit(&id, record.clone(), images, volumes.entries()).await?;
+        let mounts = record.effective.mounts.clone();
         let seed = Seed { id: id.clone(), record, shim: None, expect_start: true };
         let task = match self.ground.faults.at("create.recorded").and_then(|()| Task::new(self.ground.clone(), seed)) {
             Ok(task) => task,
             Err(error) => {
-                self.undo(&id).await;
+                self.undo(&id, mounts).await;
                 return Err(error);
             }
         };
+        volumes.done();
         reservation.keep();
         self.ground.publish(&task.shared().view(), "create", &[]);
         tokio::spawn(task.run());
@@ -49,21 +53,34 @@ impl Containers {
     }
 
     /// Takes the record back: nobody was told of the container.
-    async fn undo(&self, id: &ContainerId) {
+    async fn undo(&self, id: &ContainerId, mounts: Vec<MountSpec>) {
         let key = id.to_string();
-        let delete = move |tx: &mut berth_state::Transaction<'_>| tx.delete::<ContainerRecord>(&key);
+        let delete = move |tx: &mut berth_state::Transaction<'_>| {
+            tx.delete::<ContainerRecord>(&key)?;
+            forget_in(tx, &key, &mounts)
+        };
         if let Err(error) = self.ground.store.write_async(Durability::Relaxed, delete).await {
             tracing::error!(%id, %error, "taking a container back that could not be made");
         }
     }
 
-    async fn commit(&self, id: &ContainerId, record: ContainerRecord, image: ContainerImage) -> Result<()> {
-        let durability = if record.spec.auto_remove { Durability::Relaxed } else { Durability::Synced };
-        let (images, key, name) = (self.ground.images.clone(), id.to_string(), record.spec.image.clone());
+    async fn commit(
+        &self,
+        id: &ContainerId,
+        record: ContainerRecord,
+        needed: Vec<(ImageId, String)>,
+        volumes: Entries,
+    ) -> Result<()> {
+        let passing = record.spec.auto_remove && !volumes.lasting();
+        let durability = if passing { Durability::Relaxed } else { Durability::Synced };
+        let (images, key) = (self.ground.images.clone(), id.to_string());
         let write = move |tx: &mut berth_state::Transaction<'_>| {
-            if !images.hold(tx, &image.id, &key)? {
-                return Err(Error::NoSuchImage(format!("No such image: {name}")));
+            for (image, name) in &needed {
+                if !images.hold(tx, image, &key)? {
+                    return Err(Error::NoSuchImage(format!("No such image: {name}")));
+                }
             }
+            volumes.record_in(tx, &key)?;
             Ok(tx.put(&key, &record)?)
         };
         self.ground.store.try_write_async(durability, write).await
@@ -73,9 +90,11 @@ impl Containers {
 struct Prepared {
     id: ContainerId,
     record: ContainerRecord,
-    image: ContainerImage,
+    /// The images it stands on or mounts, with their names as the user wrote them.
+    images: Vec<(ImageId, String)>,
     warnings: Vec<String>,
     reservation: Reservation,
+    volumes: Making,
 }
 
 /// A name taken, and a directory made: given up again unless the container comes to be.
@@ -124,6 +143,8 @@ fn prepare(ground: &Arc<Ground>, name: Option<String>, mut spec: ContainerSpec) 
     ground.faults.at("create.reserved")?;
     make_files(ground, &id)?;
     ground.faults.at("create.files")?;
+    let (volumes, mounted) = prepare_mounts(ground, &id, &spec, &image, &mut effective)?;
+    let images = std::iter::once((image.id.clone(), spec.image.clone())).chain(mounted).collect();
     let record = ContainerRecord {
         name,
         created: Timestamp::now(),
@@ -136,7 +157,39 @@ fn prepare(ground: &Arc<Ground>, name: Option<String>, mut spec: ContainerSpec) 
         history: History::default(),
         spec,
     };
-    Ok(Prepared { id, record, image, warnings, reservation })
+    Ok(Prepared { id, record, images, warnings, reservation, volumes })
+}
+
+/// Resolves the mounts, makes and fills their volumes; gives back the images that are mounted.
+fn prepare_mounts(
+    ground: &Arc<Ground>,
+    id: &ContainerId,
+    spec: &ContainerSpec,
+    image: &ContainerImage,
+    effective: &mut Effective,
+) -> Result<(Making, Vec<(ImageId, String)>)> {
+    if !spec.volumes_from.is_empty() {
+        let donors = spec.volumes_from.iter().map(|from| donor(ground, from)).collect::<Result<Vec<_>>>()?;
+        effective.mounts = points::resolve(spec, &points::declared(spec, &image.config), &donors)?;
+    }
+    let mut images = Vec::new();
+    for mount in &mut effective.mounts {
+        if let MountKind::Image { reference, id, .. } = &mut mount.kind {
+            let found = ground.images.resolve(reference, None)?.id;
+            *id = found.to_string();
+            images.push((found, reference.clone()));
+        }
+    }
+    let volumes = Making::begin(&ground.volumes, id.as_str(), &mut effective.mounts)?;
+    if effective.mounts.iter().any(|mount| matches!(mount.kind, MountKind::Volume(_))) {
+        volumes.fill(&effective.mounts, &ground.images.root(&image.id)?)?;
+    }
+    Ok((volumes, images))
+}
+
+fn donor(ground: &Ground, from: &VolumesFrom) -> Result<points::Donor> {
+    let view = ground.index().resolve(&from.container)?.view();
+    Ok((view.effective.mounts.clone(), from.readonly))
 }
 
 /// Checks what was asked for, and fills in what the engine's configuration and the host say.

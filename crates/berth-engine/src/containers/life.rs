@@ -139,8 +139,8 @@ impl Containers {
     /// # Errors
     /// [`Error::RemoveRunning`] without `force`.
     pub async fn remove(&self, key: &str, options: RemoveOptions) -> Result<()> {
-        let force = options.force;
-        self.find(key)?.ask(|reply| Command::Remove { force, reply }).await
+        let RemoveOptions { force, volumes } = options;
+        self.find(key)?.ask(|reply| Command::Remove { force, volumes, reply }).await
     }
 
     /// Gives it another name.

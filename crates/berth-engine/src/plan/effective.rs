@@ -2,6 +2,7 @@
 
 use berth_oci::ImageConfig;
 
+use super::points;
 use crate::health::HealthCheck;
 use crate::host::HostFacts;
 use crate::id::ContainerId;
@@ -34,6 +35,7 @@ pub fn merge(id: &ContainerId, spec: &ContainerSpec, image: &ImageConfig, host: 
     exposed.extend(defaults.exposed_ports.iter().flatten().map(|(port, _)| port.clone()));
     exposed.sort();
     exposed.dedup();
+    let declared = points::declared(spec, image);
     let effective = Effective {
         entrypoint,
         cmd,
@@ -45,7 +47,8 @@ pub fn merge(id: &ContainerId, spec: &ContainerSpec, image: &ImageConfig, host: 
         stop_signal: first(spec.stop_signal.as_deref().unwrap_or(""), &defaults.stop_signal),
         stop_timeout: spec.stop_timeout.or(defaults.stop_timeout),
         exposed_ports: exposed,
-        volumes: defaults.volumes.iter().flatten().map(|(path, _)| path.clone()).collect(),
+        volumes: declared.iter().map(|path| (*path).to_owned()).collect(),
+        mounts: points::resolve(spec, &declared, &[])?,
         on_build: defaults.on_build.clone(),
         health: HealthCheck::merged(spec.health.check.as_ref(), defaults.healthcheck.as_ref().map(HealthCheck::from)),
         shell: defaults.shell.clone(),

@@ -11,6 +11,7 @@ pub mod devices;
 pub mod effective;
 pub mod mounts;
 pub mod namespaces;
+pub mod points;
 pub mod process;
 pub mod resources;
 pub mod signals;
@@ -66,6 +67,8 @@ pub struct Plan {
     pub make_sources: Vec<PathBuf>,
     /// Sources that `--mount` wants to be there.
     pub need_sources: Vec<PathBuf>,
+    /// Mounts whose source has to be opened beforehand, and goes along as a descriptor.
+    pub opened: Vec<mounts::Opened>,
     /// The container's cgroup, below each hierarchy's root.
     pub cgroup: String,
     /// Which filter.
@@ -99,7 +102,7 @@ pub fn plan(inputs: Inputs<'_>) -> Result<Plan> {
         .masked_paths(masked_paths(spec))
         .readonly_paths(readonly_paths(spec))
         .sysctl(spec.isolation.sysctls.clone().into_iter().collect::<std::collections::HashMap<_, _>>())
-        .rootfs_propagation(mounts::root_propagation(spec))
+        .rootfs_propagation(mounts::root_propagation(&inputs.effective.mounts))
         .build()
         .map_err(unbuildable)?;
     let mut oci = SpecBuilder::default()
@@ -123,8 +126,9 @@ pub fn plan(inputs: Inputs<'_>) -> Result<Plan> {
     if !spec.annotations.is_empty() {
         oci.set_annotations(Some(spec.annotations.clone().into_iter().collect()));
     }
-    let (make_sources, need_sources) = mounts::sources(spec);
-    Ok(Plan { oci, make_sources, need_sources, cgroup, seccomp: seccomp(inputs, capabilities) })
+    let (make_sources, need_sources) = mounts::sources(&inputs.effective.mounts);
+    let opened = mounts::opened(&inputs.effective.mounts);
+    Ok(Plan { oci, make_sources, need_sources, opened, cgroup, seccomp: seccomp(inputs, capabilities) })
 }
 
 /// A value of ours that the specification's types refuse: a bug.

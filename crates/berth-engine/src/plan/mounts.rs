@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use oci_spec::runtime::{Mount, MountBuilder};
 
 use super::{Inputs, process, unbuildable};
-use crate::spec::{ContainerSpec, IpcMode, MountKind, MountSpec};
+use crate::spec::{ContainerSpec, IpcMode, MountKind, MountSpec, Reach};
+use crate::view::Paths;
 use crate::{Error, Result};
 
 const SHM: &str = "/dev/shm";
@@ -50,7 +51,8 @@ const BASIC: [Basic; 7] = [
 
 pub(super) fn all(inputs: Inputs<'_>) -> Result<Vec<Mount>> {
     let spec = inputs.spec;
-    let users: BTreeSet<String> = spec.mounts.iter().map(|m| clean(&m.target)).collect();
+    let asked = &inputs.effective.mounts;
+    let users: BTreeSet<String> = asked.iter().map(|m| clean(&m.target)).collect();
     let replaced =
         |destination: &str| users.contains(destination) || (destination.starts_with("/dev/") && users.contains("/dev"));
     let mut mounts = Vec::new();
@@ -60,7 +62,7 @@ pub(super) fn all(inputs: Inputs<'_>) -> Result<Vec<Mount>> {
             _ => mounts.push(basic_mount(basic, spec)?),
         }
     }
-    let mut users = Vec::with_capacity(spec.mounts.len() + 3);
+    let mut users = Vec::with_capacity(asked.len() + 3);
     let files = inputs.joined.files.as_ref().unwrap_or(inputs.paths);
     for (path, destination) in
         [(&files.resolv_conf, "/etc/resolv.conf"), (&files.hostname, "/etc/hostname"), (&files.hosts, "/etc/hosts")]
@@ -77,8 +79,8 @@ pub(super) fn all(inputs: Inputs<'_>) -> Result<Vec<Mount>> {
         let source = inputs.init_program.to_owned();
         users.push(mount(process::INIT_PATH, "bind", source, words(&["bind", "ro", "nosuid", "nodev"]))?);
     }
-    for asked in &spec.mounts {
-        users.push(user_mount(asked)?);
+    for asked in asked {
+        users.push(user_mount(asked, inputs.paths)?);
     }
     // A mount below another comes after it, whatever the order in which they were asked for.
     users.sort_by_key(|m| m.destination().components().count());
@@ -133,37 +135,92 @@ fn shm_size(spec: &ContainerSpec) -> i64 {
 
 const PROPAGATIONS: [&str; 6] = ["private", "rprivate", "shared", "rshared", "slave", "rslave"];
 
-fn user_mount(asked: &MountSpec) -> Result<Mount> {
+fn user_mount(asked: &MountSpec, paths: &Paths) -> Result<Mount> {
     let target = clean(&asked.target);
     match &asked.kind {
-        MountKind::Bind { source, propagation, non_recursive, .. } => {
+        MountKind::Bind { source, propagation, non_recursive, reach, .. } => {
             let propagation = if propagation.is_empty() { "rprivate" } else { propagation };
             let mut options = words(&[if *non_recursive { "bind" } else { "rbind" }, propagation]);
             if asked.readonly {
-                options.push("ro".into());
+                let whole = !*non_recursive && *reach != Reach::Top;
+                options.push(if whole { "rro" } else { "ro" }.into());
             }
             mount(&target, "bind", PathBuf::from(clean(source)), options)
         }
+        MountKind::Volume(volume) => {
+            let source = below(paths.volume(&volume.name), &volume.subpath);
+            mount(&target, "bind", source, bound(asked.readonly))
+        }
+        MountKind::Image { id, subpath, .. } => {
+            mount(&target, "bind", below(PathBuf::from(format!("/{id}")), subpath), bound(true))
+        }
         MountKind::Tmpfs { size, mode, options } => {
-            let mut all = words(&["noexec", "nosuid", "nodev"]);
-            for option in options.split(',').filter(|o| !o.is_empty()) {
-                // `exec` undoes `noexec`, and so on: the later word of a pair holds.
-                let opposite = option.strip_prefix("no").map_or_else(|| format!("no{option}"), str::to_owned);
-                all.retain(|o| *o != opposite && o != option);
-                all.push(option.to_owned());
-            }
-            if *size > 0 {
-                all.push(format!("size={size}"));
-            }
-            if *mode > 0 {
-                all.push(format!("mode={mode:o}"));
-            }
-            if asked.readonly {
-                all.push("ro".into());
-            }
-            mount(&target, "tmpfs", PathBuf::from("tmpfs"), all)
+            mount(&target, "tmpfs", PathBuf::from("tmpfs"), tmpfs(*size, *mode, options, asked.readonly))
         }
     }
+}
+
+fn below(path: PathBuf, subpath: &str) -> PathBuf {
+    if subpath.is_empty() { path } else { path.join(subpath) }
+}
+
+fn bound(readonly: bool) -> Vec<String> {
+    words(if readonly { &["rbind", "rprivate", "rro"] } else { &["rbind", "rprivate"] })
+}
+
+fn tmpfs(size: i64, mode: u32, options: &str, readonly: bool) -> Vec<String> {
+    let mut all = words(&["noexec", "nosuid", "nodev"]);
+    for option in options.split(',').filter(|o| !o.is_empty()) {
+        // `exec` undoes `noexec`, and so on: the later word of a pair holds.
+        let opposite = option.strip_prefix("no").map_or_else(|| format!("no{option}"), str::to_owned);
+        all.retain(|o| *o != opposite && o != option);
+        all.push(option.to_owned());
+    }
+    if size > 0 {
+        all.push(format!("size={size}"));
+    }
+    if mode > 0 {
+        all.push(format!("mode={mode:o}"));
+    }
+    if readonly {
+        all.push("ro".into());
+    }
+    all
+}
+
+/// A mount whose source no path names safely: it is opened on the host and goes along as a descriptor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opened {
+    /// Where it is mounted, as the specification writes it.
+    pub target: String,
+    /// What is opened.
+    pub what: Source,
+    /// The directory of it; empty: all of it.
+    pub subpath: String,
+}
+
+/// What an [`Opened`] mount is opened from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A volume, by name: its content may be hostile, and its links must not lead out of it.
+    Volume(String),
+    /// An image, by id: its layers have to be put together first.
+    Image(String),
+}
+
+/// The mounts to be opened.
+pub(super) fn opened(mounts: &[MountSpec]) -> Vec<Opened> {
+    let one = |mount: &MountSpec| {
+        let (what, subpath) = match &mount.kind {
+            MountKind::Volume(volume) if !volume.subpath.is_empty() => {
+                (Source::Volume(volume.name.clone()), &volume.subpath)
+            }
+            MountKind::Image { id, subpath, .. } => (Source::Image(id.clone()), subpath),
+            _ => return None,
+        };
+        Some(Opened { target: clean(&mount.target), what, subpath: subpath.clone() })
+    };
+    mounts.iter().filter_map(one).collect()
 }
 
 /// `/a//b/../c/` as `/a/c`; what leads above the root stays at it.
@@ -213,9 +270,9 @@ pub fn validate(mounts: &[MountSpec]) -> Result<()> {
 }
 
 /// The sources to be made where missing, and those that must be there.
-pub(super) fn sources(spec: &ContainerSpec) -> (Vec<PathBuf>, Vec<PathBuf>) {
+pub(super) fn sources(mounts: &[MountSpec]) -> (Vec<PathBuf>, Vec<PathBuf>) {
     let (mut make, mut need) = (Vec::new(), Vec::new());
-    for asked in &spec.mounts {
+    for asked in mounts {
         if let MountKind::Bind { source, create_source, .. } = &asked.kind {
             if *create_source { &mut make } else { &mut need }.push(PathBuf::from(clean(source)));
         }
@@ -224,11 +281,11 @@ pub(super) fn sources(spec: &ContainerSpec) -> (Vec<PathBuf>, Vec<PathBuf>) {
 }
 
 /// What a bind mount that shares with the host needs of the root.
-pub(super) fn root_propagation(spec: &ContainerSpec) -> String {
+pub(super) fn root_propagation(mounts: &[MountSpec]) -> String {
     let has = |words: [&str; 2]| {
-        spec.mounts.iter().any(|m| match &m.kind {
+        mounts.iter().any(|m| match &m.kind {
             MountKind::Bind { propagation, .. } => words.contains(&propagation.as_str()),
-            MountKind::Tmpfs { .. } => false,
+            _ => false,
         })
     };
     if has(["shared", "rshared"]) {

@@ -10,7 +10,7 @@ use super::devices::HostDevice;
 use super::user::UserFiles;
 use super::*;
 use crate::host::Limit;
-use crate::spec::{MountKind, MountSpec, NetworkMode};
+use crate::spec::{MountKind, MountSpec, NetworkMode, Origin, Reach, VolumeMount};
 
 fn host() -> HostFacts {
     HostFacts {
@@ -40,6 +40,7 @@ fn plan_on(host: &HostFacts, spec: &ContainerSpec, devices: &[HostDevice]) -> Re
         hosts: "/c/hosts".into(),
         hostname: "/c/hostname".into(),
         resolv_conf: "/c/resolv.conf".into(),
+        volumes: "/volumes".into(),
         ..Paths::default()
     };
     let users =
@@ -87,8 +88,9 @@ fn bind(source: &str, target: &str) -> MountSpec {
         propagation: String::new(),
         create_source: false,
         non_recursive: false,
+        reach: Reach::Tree,
     };
-    MountSpec { target: target.into(), kind, readonly: false, bind_text: None }
+    MountSpec { target: target.into(), kind, readonly: false, bind_text: None, origin: Origin::Asked }
 }
 
 #[test]
@@ -252,7 +254,8 @@ fn what_mounts_may_not_be() {
 fn a_tmpfs_takes_the_user_s_word_over_the_default() {
     let plan = planned(|spec| {
         let kind = MountKind::Tmpfs { size: 4096, mode: 0o700, options: "exec,noatime".into() };
-        spec.mounts = vec![MountSpec { target: "/t".into(), kind, readonly: true, bind_text: None }];
+        spec.mounts =
+            vec![MountSpec { target: "/t".into(), kind, readonly: true, bind_text: None, origin: Origin::Asked }];
     });
     assert_eq!(mount_at(&plan, "/t"), "/t tmpfs tmpfs nosuid,nodev,exec,noatime,size=4096,mode=700,ro");
 }
@@ -314,4 +317,46 @@ fn device_rules_come_last_and_say_what_was_asked() {
     let last = rules.last().unwrap();
     assert!(last.allow() && last.major() == Some(10) && last.minor().is_none());
     assert_eq!(last.access().as_deref(), Some("rw"));
+}
+
+fn volume(target: &str, subpath: &str, readonly: bool) -> MountSpec {
+    let volume = VolumeMount { name: "v".into(), subpath: subpath.into(), ..VolumeMount::default() };
+    let kind = MountKind::Volume(volume);
+    MountSpec { target: target.into(), kind, readonly, bind_text: None, origin: Origin::Asked }
+}
+
+#[test]
+fn volumes_and_what_goes_along_as_a_descriptor() {
+    let plan = planned(|spec| {
+        let image = MountKind::Image { reference: "i".into(), id: "sha256:0".into(), subpath: "etc".into() };
+        let image =
+            MountSpec { target: "/i/".into(), kind: image, readonly: true, bind_text: None, origin: Origin::Asked };
+        spec.mounts = vec![volume("/v", "", false), volume("/r", "", true), volume("/s", "a/b", false), image];
+    });
+    assert_eq!(mount_at(&plan, "/v"), "/v bind /volumes/v/_data rbind,rprivate");
+    assert_eq!(mount_at(&plan, "/r"), "/r bind /volumes/v/_data rbind,rprivate,rro");
+    assert_eq!(mount_at(&plan, "/s"), "/s bind /volumes/v/_data/a/b rbind,rprivate");
+    let opened: Vec<_> = plan.opened.iter().map(|o| (o.target.as_str(), &o.what, o.subpath.as_str())).collect();
+    let (volume, image) = (mounts::Source::Volume("v".into()), mounts::Source::Image("sha256:0".into()));
+    assert_eq!(opened, [("/s", &volume, "a/b"), ("/i", &image, "etc")]);
+    // Read-only reaches what is mounted below, unless it is not to, or there is nothing below.
+    for (reach, non_recursive, word) in [
+        (Reach::Tree, false, "rro"),
+        (Reach::Required, false, "rro"),
+        (Reach::Top, false, "ro"),
+        (Reach::Tree, true, "ro"),
+    ] {
+        let plan = planned(|spec| {
+            let mut mount = MountSpec { readonly: true, ..bind("/s", "/b") };
+            mount.kind = MountKind::Bind {
+                source: "/s".into(),
+                propagation: String::new(),
+                create_source: false,
+                non_recursive,
+                reach,
+            };
+            spec.mounts = vec![mount];
+        });
+        assert_eq!(mount_at(&plan, "/b").rsplit(',').next(), Some(word));
+    }
 }

@@ -1,5 +1,6 @@
 //! Ending: the exit of the main process, and the container's removal.
 
+use berth_oci::ImageId;
 use berth_shim::client::ClientError;
 use berth_state::Durability;
 use jiff::Timestamp;
@@ -10,7 +11,9 @@ use crate::containers::Exit;
 use crate::ground::exit_record;
 use crate::record::ContainerRecord;
 use crate::shared::Reply;
+use crate::spec::{MountKind, MountSpec};
 use crate::state::{Change, State};
+use crate::volumes::{self, Parting};
 use crate::{Error, Result};
 
 /// The code of a container whose end nobody saw, as Docker shows it.
@@ -68,6 +71,7 @@ impl Task {
         if let Some(released) = released {
             drop(released.await);
         }
+        self.release_volumes().await;
         if removed { self.finish_removal(self.removal_durability()).await } else { Fate::Lives }
     }
 
@@ -93,6 +97,15 @@ impl Task {
             }
         };
         Some(tokio::task::spawn_blocking(release))
+    }
+
+    /// Says that its volumes are not mounted any more; those that are mounts on the host are unmounted by the last.
+    async fn release_volumes(&self) {
+        let (ground, id, effective) = (self.ground.clone(), self.id.clone(), self.record.effective.clone());
+        if ground.volumes.announce_unmounted(&effective.mounts, id.as_str()) {
+            let unmount = move || ground.volumes.unmount_all(&effective.mounts, id.as_str());
+            drop(tokio::task::spawn_blocking(unmount).await);
+        }
     }
 
     /// The shim has nothing more to say.
@@ -123,11 +136,13 @@ impl Task {
         drop(tokio::task::spawn_blocking(kill).await);
     }
 
-    pub(super) async fn remove(&mut self, force: bool, reply: Reply<()>) -> Fate {
+    pub(super) async fn remove(&mut self, force: bool, volumes: bool, reply: Reply<()>) -> Fate {
+        self.with_volumes |= volumes;
         if self.state.is_alive() {
             if !force {
                 let paused = matches!(self.state, State::Paused { .. });
                 let id = self.id.to_string();
+                self.with_volumes = false;
                 drop(reply.send(Err(if paused { Error::RemovePaused(id) } else { Error::RemoveRunning(id) })));
                 return Fate::Lives;
             }
@@ -161,6 +176,7 @@ impl Task {
         };
         if let Err(error) = forgotten {
             tracing::error!(id = %self.id, %error, "removing a container");
+            self.with_volumes = false;
             self.state = before;
             return self.not_removed(&format!("removing container {}: {}", self.id, error.chain()));
         }
@@ -204,21 +220,53 @@ impl Task {
     }
 
     async fn forget(&self, durability: Durability) -> Result<()> {
-        let id = self.id.clone();
-        let delete = move |tx: &mut berth_state::Transaction<'_>| tx.delete::<ContainerRecord>(id.as_str());
-        self.ground.store.write_async(durability, delete).await?;
+        let (id, ground) = (self.id.clone(), self.ground.clone());
+        let parting = self.part_from_volumes().await?;
+        let (used, anonymous) = parting.as_ref().map(Parting::names).unwrap_or_default();
+        let delete = move |tx: &mut berth_state::Transaction<'_>| {
+            tx.delete::<ContainerRecord>(id.as_str())?;
+            volumes::release_in(tx, id.as_str(), &used, &anonymous)
+        };
+        let gone = self.ground.store.write_async(durability, delete).await?;
+        if let Some(parting) = parting {
+            drop(tokio::task::spawn_blocking(move || parting.finish(&ground.volumes, &gone)).await);
+        }
         Ok(())
+    }
+
+    /// Makes sure that nobody comes to need the volumes that go with it. `None`: it has no volumes.
+    async fn part_from_volumes(&self) -> Result<Option<Parting>> {
+        let (ground, effective) = (self.ground.clone(), self.record.effective.clone());
+        if !effective.mounts.iter().any(|mount| matches!(mount.kind, MountKind::Volume(_))) {
+            return Ok(None);
+        }
+        let anonymous = self.with_volumes || self.record.spec.auto_remove;
+        let part = move || Parting::begin(&ground.volumes, &effective.mounts, anonymous);
+        let parting = tokio::task::spawn_blocking(part).await;
+        parting.map(Some).map_err(|e| Error::Internal(format!("removing a container's volumes: {e}")))
     }
 
     async fn discard_files(&self) -> Result<()> {
         let (ground, id) = (self.ground.clone(), self.id.clone());
         let (directory, image) = (self.paths.directory.clone(), self.record.image.clone());
+        let mounted = mounted_images(&self.record.effective.mounts);
         let discard = move || {
             berth_image::snapshot::discard(&directory, &ground.trash()).map_err(crate::images::from_image)?;
-            ground.images.release(&image, id.as_str());
+            for image in std::iter::once(image).chain(mounted) {
+                ground.images.release(&image, id.as_str());
+            }
             Ok(())
         };
         let discarded = tokio::task::spawn_blocking(discard).await;
         discarded.map_err(|e| Error::Internal(format!("removing a container's files: {e}")))?
     }
+}
+
+/// The images that are mounted, besides the container's own.
+fn mounted_images(mounts: &[MountSpec]) -> Vec<ImageId> {
+    let image = |mount: &MountSpec| match &mount.kind {
+        MountKind::Image { id, .. } => ImageId::parse(id).ok(),
+        _ => None,
+    };
+    mounts.iter().filter_map(image).collect()
 }

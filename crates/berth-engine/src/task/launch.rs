@@ -16,9 +16,11 @@ use super::joined::Held;
 use crate::ground::{Ground, exit_record};
 use crate::id::ContainerId;
 use crate::logs::{self, Subject};
+use crate::plan::mounts::{Opened, Source};
 use crate::plan::{self, Inputs, Plan};
 use crate::spec::{ContainerSpec, NetworkMode};
 use crate::view::{Effective, Paths};
+use crate::volumes::tree_within;
 use crate::{Error, Result, etc, host};
 
 /// What is to be started.
@@ -81,14 +83,17 @@ pub(super) fn launch(ground: &Ground, mut order: Order) -> Result<Birth> {
     })?;
     host::cdi::inject(&ground.policy.cdi_directories, &order.spec.resources.device_requests, &mut plan.oci)?;
     prepare_sources(&plan)?;
+    let volumes = ground.volumes.mount_all(&order.effective.mounts, order.id.as_str())?;
+    let sources = open_sources(ground, &order.id, &plan)?;
     etc::write(&order.paths, &order.spec, &order.effective, endpoint.as_ref(), &ground.networks)?;
     ground.faults.at("start.planned")?;
     let attach: (Vec<Streams>, Vec<OwnedFd>) = std::mem::take(&mut order.attach).into_iter().unzip();
-    let descriptors = LaunchDescriptors { root: Some(root), network, attach: attach.1 };
+    let descriptors = LaunchDescriptors { root: Some(root), network, attach: attach.1, sources };
     let request = request(ground, &order, plan, attach.0, descriptors.network.is_some())?;
     let (connection, launched) =
         launch_in(shim.take()?, request, descriptors).map_err(|error| failed(&order.id, error))?;
     lease.keep();
+    volumes.keep();
     Ok(Birth { connection, launched, endpoint })
 }
 
@@ -205,6 +210,24 @@ fn prepare_sources(plan: &Plan) -> Result<()> {
     }
 }
 
+/// What no path names safely goes to the shim as a descriptor.
+fn open_sources(ground: &Ground, container: &ContainerId, plan: &Plan) -> Result<Vec<OwnedFd>> {
+    let open = |opened: &Opened| match &opened.what {
+        Source::Volume(name) => ground.volumes.open_subpath(name, &opened.subpath),
+        Source::Image(id) => {
+            let image = ImageId::parse(id).map_err(|e| Error::Internal(format!("the image {id}: {e}")))?;
+            let layers = ground.images.layers(&image, container.as_str())?;
+            let root = snapshot::mount_readonly(&layers).map_err(|e| Error::Internal(e.to_string()))?;
+            if opened.subpath.is_empty() {
+                Ok(root)
+            } else {
+                tree_within(&root, &opened.subpath, &format!("image {id}"))
+            }
+        }
+    };
+    plan.opened.iter().map(open).collect()
+}
+
 pub(crate) fn missing_source(path: &std::path::Path) -> Error {
     Error::Invalid(format!(
         "invalid mount config for type \"bind\": bind source path does not exist: {}",
@@ -247,6 +270,7 @@ fn request(ground: &Ground, order: &Order, plan: Plan, attach: Vec<Streams>, net
             columns,
         },
         attach,
+        sources: plan.opened.into_iter().map(|opened| opened.target.into()).collect(),
         no_pivot: false,
         no_new_keyring: false,
         runtime,

@@ -97,6 +97,8 @@ pub(crate) struct Task {
     next: Option<tokio::time::Instant>,
     /// Where it has a check and was started once.
     health: Option<Arc<Health>>,
+    /// Its anonymous volumes are to go with it.
+    with_volumes: bool,
     /// Who waits for it to be removed once it has exited.
     removal: Vec<Reply<()>>,
 }
@@ -156,6 +158,7 @@ impl Task {
             sessions: Vec::new(),
             keep: false,
             health,
+            with_volumes: false,
             removal: Vec::new(),
         })
     }
@@ -199,7 +202,7 @@ impl Task {
             Command::Checked { run, probe, reply } => self.checked(run, probe, reply),
             Command::Unprepare => self.unprepare().await,
             Command::Rename { name, reply } => self.rename(name, reply).await,
-            Command::Remove { force, reply } => return self.remove(force, reply).await,
+            Command::Remove { force, volumes, reply } => return self.remove(force, volumes, reply).await,
         }
         Fate::Lives
     }

@@ -1,6 +1,6 @@
 //! What a container sees and may do (A012, A013, A136).
 
-use berth_engine::spec::{MountKind, MountSpec, UlimitSpec};
+use berth_engine::spec::{MountKind, MountSpec, Origin, Reach, UlimitSpec};
 
 use crate::harness::{run, script, with_engine};
 
@@ -83,9 +83,11 @@ fn bind(source: &str, target: &str, readonly: bool, create_source: bool) -> Moun
             propagation: String::new(),
             create_source,
             non_recursive: false,
+            reach: Reach::Tree,
         },
         readonly,
         bind_text: None,
+        origin: Origin::Asked,
     }
 }
 
@@ -107,6 +109,7 @@ fn mounts() {
                 kind: MountKind::Tmpfs { size: 1 << 20, mode: 0o700, options: "exec".into() },
                 readonly: false,
                 bind_text: None,
+                origin: Origin::Asked,
             },
         ];
         let output = run(&containers, spec).await;

@@ -59,6 +59,10 @@ impl Images for OneDirectory {
         Ok(vec![self.root.clone()])
     }
 
+    fn root(&self, _: &ImageId) -> berth_engine::Result<Vec<PathBuf>> {
+        Ok(vec![self.root.clone()])
+    }
+
     fn hold(&self, _: &mut Transaction<'_>, _: &ImageId, _: &str) -> berth_state::Result<bool> {
         Ok(true)
     }

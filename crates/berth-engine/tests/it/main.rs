@@ -10,6 +10,7 @@ mod harness;
 mod life;
 mod recovery;
 mod stdio;
+mod volumes;
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,7 +20,7 @@ use std::time::Instant;
 type Test = (&'static str, fn());
 
 fn tests() -> Vec<Test> {
-    [life::TESTS, stdio::TESTS, exec::TESTS, confinement::TESTS, recovery::TESTS].concat()
+    [life::TESTS, stdio::TESTS, exec::TESTS, confinement::TESTS, recovery::TESTS, volumes::TESTS].concat()
 }
 
 fn main() -> ExitCode {

@@ -217,6 +217,7 @@ impl Making {
             id: &self.id,
             spec: &self.spec,
             bundle: &self.bundle,
+            sources: Vec::new(),
             root: Root::Path(rootfs.clone()),
             network: None,
             cgroup: self.cgroup.as_ref(),

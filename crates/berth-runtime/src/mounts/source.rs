@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use berth_sys::mount::{Attributes, Propagation, RDONLY, mount_setattr};
 use oci_spec::runtime::{LinuxIdMapping, Mount, Spec};
 use rustix::fs::{CWD, Mode, OFlags, PROC_SUPER_MAGIC, fstatfs, openat};
+use rustix::io::Errno;
 use rustix::mount::{OpenTreeFlags, open_tree};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
@@ -19,10 +20,16 @@ use crate::idmap;
 const PSEUDO: &[&str] = &["proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2"];
 
 /// Reads and opens every mount of the specification.
-pub(crate) fn open_all(spec: &Spec, bundle: &Path, groups: &cgroups::Facts<'_>) -> Result<Vec<Mounting>, LaunchError> {
+/// `given` stands for the sources of the mounts at its targets.
+pub(crate) fn open_all(
+    spec: &Spec,
+    bundle: &Path,
+    given: &[(PathBuf, OwnedFd)],
+    groups: &cgroups::Facts<'_>,
+) -> Result<Vec<Mounting>, LaunchError> {
     let default = default_propagation(spec)?;
     let label = spec.linux().as_ref().and_then(|linux| linux.mount_label().clone()).filter(|label| !label.is_empty());
-    let context = Context { spec, bundle, default, label, groups };
+    let context = Context { spec, bundle, given, default, label, groups };
     spec.mounts().iter().flatten().map(|mount| context.open(mount)).collect()
 }
 
@@ -41,6 +48,7 @@ pub(crate) fn default_propagation(spec: &Spec) -> Result<Propagation, LaunchErro
 struct Context<'a> {
     spec: &'a Spec,
     bundle: &'a Path,
+    given: &'a [(PathBuf, OwnedFd)],
     default: Propagation,
     label: Option<String>,
     groups: &'a cgroups::Facts<'a>,
@@ -76,9 +84,13 @@ impl Context<'_> {
     ) -> Result<What, LaunchError> {
         let recursive = recursive || options.bind == Some(true);
         let source = if source.is_absolute() { source.to_owned() } else { self.bundle.join(source) };
-        let cloned = match &options.namespace {
-            Some(namespace) => clone_tree_in(Path::new(namespace), &source, recursive),
-            None => clone_tree(&source, recursive),
+        let given = self.given.iter().find(|(at, _)| at == target);
+        let cloned = match (given, &options.namespace) {
+            (Some((_, mount)), _) => {
+                mount.try_clone().map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+            }
+            (None, Some(namespace)) => clone_tree_in(Path::new(namespace), &source, recursive),
+            (None, None) => clone_tree(&source, recursive),
         };
         let tree = cloned.map_err(|errno| LaunchError {
             step: Step::Specification,

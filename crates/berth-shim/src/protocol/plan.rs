@@ -90,7 +90,7 @@ pub struct RuntimePlan {
 /// Everything needed to give birth to a container's init.
 ///
 /// Descriptors, in this order: the root mount if `root` is [`Root::Descriptor`], the network namespace if `network`,
-/// then one stream for each of `attach`.
+/// then one stream for each of `attach`, then one detached mount for each of `sources`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Launch {
     /// The container.
@@ -126,6 +126,9 @@ pub struct Launch {
     /// Clients attached from the first byte on. They are the container's stdio: lossless, and it waits for them.
     #[serde(default)]
     pub attach: Vec<Streams>,
+    /// Targets of those of the specification's mounts whose source comes along as a descriptor, whatever it says.
+    #[serde(default)]
+    pub sources: Vec<PathBuf>,
     /// Move the mount over `/` instead of `pivot_root` (a root in an initramfs).
     #[serde(default)]
     pub no_pivot: bool,

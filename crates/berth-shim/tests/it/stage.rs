@@ -118,6 +118,7 @@ impl Stage {
             socket: at("socket"),
             stdio,
             attach: Vec::new(),
+            sources: Vec::new(),
             no_pivot: false,
             no_new_keyring: false,
             runtime: None,

@@ -6,7 +6,8 @@ use std::rc::Rc;
 use berth_template::{Function, Shape, Template, Value};
 use proptest::prelude::*;
 
-const SHAPE: Shape = Shape { maps: &["Labels", "Ports"], lists: &["Binds"], optional: &[("State", &["Health"])] };
+const SHAPE: Shape =
+    Shape { maps: &["Labels", "Ports"], lists: &["Binds"], optional: &[("State", &["Health"])], texts: &[] };
 
 fn render(template: &str) -> String {
     let json = r#"{"Id":"abc","State":{"Running":true,"ExitCode":7,"Status":"running"},

@@ -52,3 +52,6 @@ mod service;
 mod space;
 mod sysv;
 mod versions;
+mod volumes;
+mod volumes_hostile;
+mod volumes_mounts;

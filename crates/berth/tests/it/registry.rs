@@ -35,6 +35,7 @@ fn fill(registry: &Registry) {
     let busybox = berth_fixtures::busybox();
     let with_file = |text: &str| vec![busybox.clone(), layer(vec![Entry::File("version", 0o644, text.into())])];
     let (first, second) = (with_file("one\n"), with_file("two\n"));
+    let busybox_layer = busybox.clone();
     let plain = [busybox];
     layout.image("busybox:latest", &Image::new(&plain, shell.clone()));
     layout.image("team/app:v1", &Image::new(&first, shell.clone()));
@@ -55,13 +56,26 @@ fn fill(registry: &Registry) {
     layout.index("list:latest", &[foreign, Image::new(&first, shell.clone())]);
     let windows = Image { os: "windows", ..Image::new(&first, shell) };
     layout.index("win-only:latest", &[windows]);
+    let data = vec![
+        Entry::Dir("data", 0o750),
+        Entry::File("data/file", 0o640, b"from the image\n".to_vec()),
+        Entry::Dir("data/sub", 0o2775),
+        Entry::Link("data/sub/link".into(), "../file"),
+        Entry::Link("way".into(), "data/sub/.."),
+        Entry::Link("out".into(), "/../../../../../../../tmp"),
+    ];
+    let with_data = [busybox_layer.clone(), layer(data)];
+    let declared = json!({"Env": [PATH], "Cmd": ["sh"], "Volumes": {"/data": {}}});
+    layout.image("volumes:latest", &Image::new(&with_data, declared));
     let debian = berth_fixtures::debian(&cache());
     layout.image("debian:latest", &Image::new(&debian, json!({"Env": [PATH], "Cmd": ["bash"]})));
     layout.finish();
     for name in ["busybox:latest", "team/app:v1", "team/app:v2", "zstd:1", "plain:1", "oci:1", "ftep:latest"] {
         registry.push(&root, name, &[]);
     }
-    for name in ["selfexe:latest", "list:latest", "win-only:latest", "debian:latest", "checked:latest"] {
+    for name in
+        ["volumes:latest", "selfexe:latest", "list:latest", "win-only:latest", "debian:latest", "checked:latest"]
+    {
         registry.push(&root, name, &[]);
     }
     registry.push(&root, "schema2:1", &["--format", "v2s2"]);
