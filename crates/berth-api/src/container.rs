@@ -197,6 +197,14 @@ pub struct AllStopped {
     pub failed: std::collections::BTreeMap<String, String>,
 }
 
+/// Answer of update.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct UpdateResponse {
+    /// One sentence each.
+    pub warnings: Option<Vec<String>>,
+}
+
 /// Answer of wait.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]

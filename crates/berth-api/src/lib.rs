@@ -20,6 +20,7 @@ pub mod inspect;
 pub mod network;
 pub mod progress;
 pub mod registry;
+pub mod stats;
 pub mod summary;
 pub mod system;
 mod version;

@@ -73,7 +73,8 @@ pub(crate) struct Group {
 
 use crate::cmd::{
     attach, completion, context, create, dial_stdio, events, exec, images, info, inspect, kill, logs, network, pause,
-    port, prune, ps, pull, rename, restart, rm, rmi, run, start, stop, stop_all, unpause, version, volume, wait,
+    port, prune, ps, pull, rename, restart, rm, rmi, run, start, stats, stop, stop_all, top, unpause, update, version,
+    volume, wait,
 };
 
 /// The commands at the top, in the order of help.
@@ -95,8 +96,11 @@ pub(crate) const OTHERS: &[&Command] = &[
     &rm::COMMAND,
     &rmi::COMMAND,
     &start::COMMAND,
+    &stats::COMMAND,
     &stop::COMMAND,
+    &top::COMMAND,
     &unpause::COMMAND,
+    &update::COMMAND,
     &wait::COMMAND,
 ];
 
@@ -126,11 +130,14 @@ const CONTAINER: Group = Group {
         ("remove", &rm::COMMAND),
         ("run", &run::COMMAND),
         ("start", &start::COMMAND),
+        ("stats", &stats::COMMAND),
         ("stop", &stop::COMMAND),
+        ("top", &top::COMMAND),
         ("unpause", &unpause::COMMAND),
+        ("update", &update::COMMAND),
         ("wait", &wait::COMMAND),
     ],
-    not_yet: &["commit", "cp", "diff", "export", "stats", "top", "update"],
+    not_yet: &["commit", "cp", "diff", "export"],
 };
 
 const IMAGE: Group = Group {
@@ -185,12 +192,9 @@ const NOT_YET: &[&str] = &[
     "secret",
     "service",
     "stack",
-    "stats",
     "swarm",
     "tag",
-    "top",
     "trust",
-    "update",
 ];
 
 /// Looks a word at the top up.

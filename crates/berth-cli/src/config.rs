@@ -30,6 +30,7 @@ struct File {
     images_format: String,
     networks_format: String,
     volumes_format: String,
+    stats_format: String,
     current_context: String,
     #[serde(rename = "HttpHeaders")]
     http_headers: BTreeMap<String, String>,
@@ -84,6 +85,10 @@ impl Config {
     /// `--format` of `volume ls` where none is given.
     pub(crate) fn volumes_format(&self) -> &str {
         &self.file.volumes_format
+    }
+
+    pub(crate) fn stats_format(&self) -> &str {
+        &self.file.stats_format
     }
 
     pub(crate) fn current_context(&self) -> &str {

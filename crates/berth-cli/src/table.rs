@@ -5,9 +5,14 @@ const PADDING: usize = 3;
 
 /// Aligns tab-separated lines. The text after a line's last tab is no column and is left alone.
 pub(crate) fn align(text: &str) -> String {
+    align_to(text, MIN_WIDTH)
+}
+
+/// The same with columns at least so wide.
+pub(crate) fn align_to(text: &str, width: usize) -> String {
     let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split('\t').collect()).collect();
     let columns = rows.iter().map(|row| row.len() - 1).max().unwrap_or(0);
-    let mut widths = vec![MIN_WIDTH; columns];
+    let mut widths = vec![width; columns];
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(&row[..row.len() - 1]) {
             *width = (*width).max(cell.chars().count() + PADDING);

@@ -1,7 +1,10 @@
 //! Calls about containers.
 
-use berth_api::container::{AllStopped, ContainersPruned};
-use berth_api::{ContainerInspect, ContainerSummary, CreateRequest, CreateResponse, Filters, WaitResponse, decode};
+use berth_api::container::{AllStopped, ContainersPruned, UpdateResponse};
+use berth_api::stats::{Stats, Top};
+use berth_api::{
+    ContainerInspect, ContainerSummary, CreateRequest, CreateResponse, Filters, HostConfig, WaitResponse, decode,
+};
 use http::Method;
 use http_body_util::BodyExt;
 
@@ -9,7 +12,7 @@ use crate::call::Answer;
 use crate::hijack::Hijacked;
 use crate::query::Path;
 use crate::system::filters;
-use crate::{ByteStream, Client, Error};
+use crate::{ByteStream, Client, Error, Lines};
 
 /// Which containers to list, and how.
 #[derive(Debug, Clone, Default)]
@@ -181,6 +184,40 @@ impl Client {
         self.call(Method::POST, stop_path(id, "restart", options)).done().await
     }
 
+    /// A second's figures.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn container_stats(&self, id: &str) -> Result<Stats, Error> {
+        self.call(Method::GET, stats_path(id).text("stream", "0")).decode().await
+    }
+
+    /// Figures each second until it is removed.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn container_stats_stream(&self, id: &str) -> Result<Lines<Stats>, Error> {
+        Ok(Lines::new(self.call(Method::GET, stats_path(id).text("stream", "1")).send().await?))
+    }
+
+    /// Its processes as `ps` with these arguments lists them.
+    ///
+    /// # Errors
+    /// 409: it does not run.
+    pub async fn container_top(&self, id: &str, arguments: &[String]) -> Result<Top, Error> {
+        let path = Path::new(&["containers", id, "top"]).text("ps_args", &arguments.join(" "));
+        self.call(Method::GET, path).decode().await
+    }
+
+    /// Changes limits and the restart policy: what is nothing or zero in `changes` stays. Gives warnings.
+    ///
+    /// # Errors
+    /// 409: a change contradicts what holds.
+    pub async fn update_container(&self, id: &str, changes: &HostConfig) -> Result<Vec<String>, Error> {
+        let call = self.call(Method::POST, Path::new(&["containers", id, "update"])).json(changes);
+        Ok(call.decode::<UpdateResponse>().await?.warnings.unwrap_or_default())
+    }
+
     /// Sends a signal; empty: SIGKILL.
     ///
     /// # Errors
@@ -301,6 +338,10 @@ impl Client {
     fn container_call(&self, id: &str, verb: &str) -> crate::call::Call<'_> {
         self.call(Method::POST, Path::new(&["containers", id, verb]))
     }
+}
+
+fn stats_path(id: &str) -> Path {
+    Path::new(&["containers", id, "stats"])
 }
 
 fn stop_path(id: &str, verb: &str, options: &StopOptions) -> Path {

@@ -142,6 +142,7 @@ impl Engine {
             }
         };
         drop(tokio::task::spawn_blocking(down).await);
+        self.ground.events.flush().await;
     }
 }
 

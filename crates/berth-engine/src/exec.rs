@@ -90,9 +90,10 @@ impl Session {
         watch.wait_for(Option::is_some).await.ok().and_then(|code| *code).unwrap_or_default()
     }
 
-    /// The command as events show it.
+    /// The command as Docker's events show it: the program, a blank, the arguments.
     pub(crate) fn command(&self) -> String {
-        self.spec.args.join(" ")
+        let (program, arguments) = self.spec.args.split_first().map_or(("", &[][..]), |(first, rest)| (first, rest));
+        format!("{program} {}", arguments.join(" "))
     }
 
     pub(crate) fn view(&self) -> ExecView {

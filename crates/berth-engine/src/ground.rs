@@ -20,6 +20,7 @@ use crate::images::Images;
 use crate::policy::Policy;
 use crate::runtimes::Runtimes;
 use crate::shared::Shared;
+use crate::spec::NetworkMode;
 use crate::view::{ContainerView, Paths};
 use crate::volumes::Shelf;
 
@@ -72,7 +73,7 @@ pub(crate) struct Parts {
 impl Ground {
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts { config, host, hierarchy, hierarchy_value, program } = parts;
-        let events = Events::default();
+        let events = Events::open(config.data_root.join("events.jsonl"));
         Self {
             run_root: config.exec_root.join(&host.boot_id),
             volumes: Arc::new(Shelf::new(&config.data_root, config.store.clone(), events.clone())),
@@ -142,6 +143,20 @@ impl Ground {
         }
     }
 
+    /// Says that a container joined or left its network.
+    pub(crate) fn publish_network(&self, view: &ContainerView, action: &str) {
+        let (name, kind) = match &view.spec.network.mode {
+            NetworkMode::Bridge => ("bridge", "bridge"),
+            NetworkMode::Host => ("host", "host"),
+            NetworkMode::None => ("none", "null"),
+            // It is the other container that has joined.
+            NetworkMode::Container(_) => return,
+        };
+        let attributes = [("container", view.id.as_str()), ("name", name), ("type", kind)];
+        let attributes = attributes.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        self.events.publish(EventKind::Network, action, &network_id(name), attributes);
+    }
+
     /// Says that something happened to a container.
     pub(crate) fn publish(&self, view: &ContainerView, action: impl Into<String>, more: &[(&str, String)]) {
         let mut attributes = view.effective.labels.clone();
@@ -150,6 +165,13 @@ impl Ground {
         attributes.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
         self.events.publish(EventKind::Container, action, view.id.as_str(), attributes);
     }
+}
+
+/// A stable id of a predefined network.
+#[must_use]
+pub fn network_id(name: &str) -> String {
+    let digest = berth_oci::Digest::of(format!("network {name}").as_bytes()).to_string();
+    digest.rsplit(':').next().unwrap_or_default().to_owned()
 }
 
 /// The exit record of a container's run.

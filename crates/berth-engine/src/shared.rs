@@ -11,18 +11,32 @@ use crate::exec::Session;
 use crate::health::{Health, Probe};
 use crate::id::ContainerId;
 use crate::options::WaitCondition;
-use crate::spec::RestartPolicy;
+use crate::spec::{ResourceSpec, RestartPolicy};
 use crate::view::ContainerView;
 use crate::{Error, Result};
 
 /// Where a command's answer goes. A caller that has gone away needs none.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T>>;
 
+/// How limits change.
+#[derive(Debug)]
+pub(crate) enum Respec {
+    /// What is not nothing or zero here.
+    Merge(Box<ResourceSpec>),
+    /// All of them.
+    Replace(Box<ResourceSpec>),
+}
+
 /// What a container's task can be told.
 #[derive(Debug)]
 pub(crate) enum Command {
     Start {
         reply: Reply<()>,
+    },
+    /// Other limits in the record; answers with those of before.
+    Respec {
+        respec: Respec,
+        reply: Reply<ResourceSpec>,
     },
     /// A health check of run `run` is over.
     Checked {

@@ -176,7 +176,7 @@ fn log_config(parsed: &Parsed) -> Result<LogConfig, String> {
 }
 
 /// `no`, `always`, `unless-stopped`, `on-failure[:N]`.
-fn restart_policy(text: &str) -> Result<RestartPolicy, String> {
+pub(crate) fn restart_policy(text: &str) -> Result<RestartPolicy, String> {
     let (name, count) = match text.split_once(':') {
         Some((name, count)) => (name, Some(count)),
         None => (text, None),

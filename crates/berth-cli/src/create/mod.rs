@@ -11,6 +11,7 @@ mod host;
 mod making;
 mod networks;
 
+pub(crate) use host::restart_policy;
 pub(crate) use making::make;
 
 use berth_api::CreateRequest;

@@ -8,6 +8,7 @@ mod containers;
 mod disk_usage;
 mod down;
 mod exec;
+mod figures;
 mod images;
 mod log;
 mod networks;
@@ -16,6 +17,7 @@ mod pull;
 mod stdio;
 mod system;
 mod table;
+mod update;
 mod volumes;
 
 use std::future::Future;

@@ -84,14 +84,14 @@ async fn before(
 
 /// An attachment as the other side of a connection.
 pub(crate) fn opened(containers: Containers, attachment: Attachment, stdin: bool) -> Opened {
-    let Attachment { stream, tty: _, detach_keys, container } = attachment;
+    let Attachment { stream, tty: _, detach_keys, container, exec } = attachment;
     Opened {
         backlog: None,
         handed_over: false,
         stream,
         stdin,
         detach: detach_keys,
-        detached: Some(Box::new(move || containers.detached(&container))),
+        detached: Some(Box::new(move || containers.detached(&container, exec.as_ref()))),
     }
 }
 

@@ -78,10 +78,11 @@ pub(crate) async fn events(call: Call) -> Result<Answer, ApiError> {
         return Err(ApiError::invalid("`since` time cannot be after `until` time"));
     }
     let (kind, prefix) = format(call.header("accept"));
-    LISTENERS.fetch_add(1, Ordering::Relaxed);
     // With only `until`, what is kept counts too, or a bound in the past would mean nothing.
     let since = since.or(until.map(|_| Timestamp::UNIX_EPOCH));
-    let listening = Listening { events: call.daemon.engine.events().subscribe(since), filters, until, prefix };
+    let events = call.daemon.engine.events().replay(since).await;
+    LISTENERS.fetch_add(1, Ordering::Relaxed);
+    let listening = Listening { events, filters, until, prefix };
     let lines =
         stream::unfold(listening, |mut listening| async move { Some((next(&mut listening).await?, listening)) });
     Ok(answer::stream(kind, lines))

@@ -3,7 +3,8 @@
 use http::Method;
 
 use super::{
-    Action, Operation, containers, disk_usage, down, exec, images, log, networks, prune, pull, stdio, system, volumes,
+    Action, Operation, containers, disk_usage, down, exec, figures, images, log, networks, prune, pull, stdio, system,
+    update, volumes,
 };
 
 macro_rules! operations {
@@ -47,17 +48,17 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
     GET "/containers/prune" => serve!(prune::would_go);
     POST "/containers/prune" => serve!(prune::containers);
     GET "/containers/{name}/json" => serve!(containers::inspect);
-    GET "/containers/{name}/top" => NotYet("list the processes of a container");
+    GET "/containers/{name}/top" => serve!(figures::top);
     GET "/containers/{name}/logs" => serve!(log::logs);
     GET "/containers/{name}/changes" => NotYet("list what changed in a container");
     GET "/containers/{name}/export" => NotYet("export containers");
-    GET "/containers/{name}/stats" => NotYet("give statistics of containers");
+    GET "/containers/{name}/stats" => serve!(figures::stats);
     POST "/containers/{name}/resize" => serve!(containers::resize);
     POST "/containers/{name}/start" => serve!(containers::start);
     POST "/containers/{name}/stop" => serve!(containers::stop);
     POST "/containers/{name}/restart" => serve!(containers::restart);
     POST "/containers/{name}/kill" => serve!(containers::kill);
-    POST "/containers/{name}/update" => NotYet("change the limits of a container");
+    POST "/containers/{name}/update" => serve!(update::update);
     POST "/containers/{name}/rename" => serve!(containers::rename);
     POST "/containers/{name}/pause" => serve!(containers::pause);
     POST "/containers/{name}/unpause" => serve!(containers::unpause);

@@ -17,8 +17,10 @@ pub(crate) mod network;
 pub(crate) mod prune;
 pub(crate) mod refused;
 pub(crate) mod security;
+pub(crate) mod stats;
 pub(crate) mod summary;
 #[cfg(test)]
 mod tests;
 pub(crate) mod time;
+pub(crate) mod update;
 pub(crate) mod volume;

@@ -12,7 +12,7 @@ use super::echo;
 
 /// A stable id of a predefined network.
 pub(crate) fn id(name: &str) -> String {
-    hex(&format!("network {name}"))
+    berth_engine::network_id(name)
 }
 
 /// A stable id of a container's place in a network.

@@ -99,7 +99,7 @@ impl Containers {
             },
             attach: (!options.detach).then_some(streams),
         }));
-        let session = session.clone();
+        let (session, id) = (session.clone(), session.id.clone());
         let (tty, keys) = (spec.tty, DetachKeys::parse(&spec.detach_keys)?);
         shared.ask(|reply| Command::Exec { session, request, stream: theirs, reply }).await?;
         Ok(ours.map(|stream| Attachment {
@@ -107,6 +107,7 @@ impl Containers {
             tty,
             detach_keys: typing.then_some(keys),
             container: shared.id.clone(),
+            exec: Some(id),
         }))
     }
 

@@ -184,31 +184,6 @@ impl Containers {
         self.ground.publish(&shared.view(), "resize", &size);
         Ok(())
     }
-
-    /// The figures of its cgroup.
-    ///
-    /// # Errors
-    /// Where it does not run.
-    pub async fn stats(&self, key: &str) -> Result<berth_cgroup::Stats> {
-        let shared = self.find(key)?;
-        match ask(&shared, Request::Stats {}).await? {
-            Response::Stats(figures) => serde_json::from_value(figures)
-                .map_err(|e| Error::Internal(format!("the figures of container {}: {e}", shared.id))),
-            other => Err(unexpected(&shared, &other)),
-        }
-    }
-
-    /// Its processes as the host numbers them.
-    ///
-    /// # Errors
-    /// Where it does not run.
-    pub async fn processes(&self, key: &str) -> Result<Vec<i32>> {
-        let shared = self.find(key)?;
-        match ask(&shared, Request::Processes {}).await? {
-            Response::Processes(pids) => Ok(pids),
-            other => Err(unexpected(&shared, &other)),
-        }
-    }
 }
 
 pub(super) async fn ask(shared: &Arc<Shared>, request: Request) -> Result<Response> {

@@ -5,8 +5,10 @@
 mod create;
 mod down;
 mod exec;
+mod figures;
 mod life;
 mod stdio;
+mod update;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,7 +18,7 @@ use std::task::{Context, Poll};
 use tokio::net::UnixStream;
 
 use crate::ground::Ground;
-use crate::id::ContainerId;
+use crate::id::{ContainerId, ExecId};
 use crate::options::DetachKeys;
 use crate::shared::Shared;
 use crate::view::ContainerView;
@@ -84,6 +86,8 @@ pub struct Attachment {
     pub detach_keys: Option<DetachKeys>,
     /// The container.
     pub container: ContainerId,
+    /// The exec session; `None`: it is the container's own process.
+    pub exec: Option<ExecId>,
 }
 
 impl Containers {

@@ -6,7 +6,7 @@ use berth_shim::protocol::Streams;
 use tokio::net::UnixStream;
 
 use super::{Attachment, Containers};
-use crate::id::ContainerId;
+use crate::id::{ContainerId, ExecId};
 use crate::logs::{self, LogStream, Render};
 use crate::options::{AttachOptions, DetachKeys, LogOptions};
 use crate::shared::Command;
@@ -37,13 +37,16 @@ impl Containers {
             tty,
             detach_keys: (tty && options.stdin).then_some(keys),
             container: shared.id.clone(),
+            exec: None,
         })
     }
 
     /// Says that a client has typed its detach keys (an event).
-    pub fn detached(&self, container: &ContainerId) {
-        if let Ok(shared) = self.find(container.as_str()) {
-            self.ground.publish(&shared.view(), "detach", &[]);
+    pub fn detached(&self, container: &ContainerId, exec: Option<&ExecId>) {
+        let Ok(shared) = self.find(container.as_str()) else { return };
+        match exec {
+            None => self.ground.publish(&shared.view(), "detach", &[]),
+            Some(exec) => self.ground.publish(&shared.view(), "exec_detach", &[("execID", exec.to_string())]),
         }
     }
 

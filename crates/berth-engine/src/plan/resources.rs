@@ -195,6 +195,13 @@ pub fn complete(asked: &mut ResourceSpec, host: &HostFacts) {
     }
 }
 
+/// What of a change this host can do.
+pub(crate) fn possible(asked: &ResourceSpec, host: &HostFacts) -> ResourceSpec {
+    let mut kept = asked.clone();
+    discard::what_the_host_cannot(&mut kept, host);
+    kept
+}
+
 /// What a new container's cgroup is told.
 pub(super) fn limits(inputs: Inputs<'_>) -> Result<LinuxResources> {
     let mut resources = controls(&inputs.spec.resources, inputs.host)?;

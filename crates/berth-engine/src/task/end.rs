@@ -85,6 +85,7 @@ impl Task {
         }
         let lasted = self.state.exit().map_or(0, |e| e.finished_at.duration_since(e.started_at).as_secs());
         self.publish("die", &[("exitCode", code.to_string()), ("execDuration", lasted.to_string())]);
+        self.ground.publish_network(&self.shared.view(), "disconnect");
         self.shared.tell_waiters(&Exit::of(&self.view()), false);
     }
 

@@ -10,6 +10,7 @@ mod link;
 mod restart;
 mod shim;
 mod start;
+mod update;
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -200,6 +201,7 @@ impl Task {
             Command::Exec { session, request, stream, reply } => self.exec(session, request, stream, reply),
             Command::Ask { request, reply } => self.ask(request, reply),
             Command::Checked { run, probe, reply } => self.checked(run, probe, reply),
+            Command::Respec { respec, reply } => self.respec(respec, reply).await,
             Command::Unprepare => self.unprepare().await,
             Command::Rename { name, reply } => self.rename(name, reply).await,
             Command::Remove { force, volumes, reply } => return self.remove(force, volumes, reply).await,

@@ -137,6 +137,7 @@ impl Task {
             self.kill_now();
             return Err(error);
         }
+        self.ground.publish_network(&self.shared.view(), "connect");
         self.ground.volumes.announce_mounted(&self.record.effective.mounts, self.id.as_str());
         self.publish("start", &[]);
         self.watch_health();

@@ -1,4 +1,7 @@
-//! What happened, as it happened: broadcast, and the latest kept for those who ask what was before.
+//! What happened, as it happened: broadcast, and the latest kept for those who ask what was before; older ones, and those
+//! of the daemon before this one, are in the [`journal`].
+
+mod journal;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,7 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use tokio::sync::broadcast;
 
-/// Events kept for `since`, as many as Docker keeps.
+use journal::Journal;
+
+/// Events kept in memory, as many as Docker keeps.
 const KEPT: usize = 256;
 
 /// Events a slow subscriber may lag behind before it loses some.
@@ -39,6 +44,14 @@ impl EventKind {
             Self::Daemon => "daemon",
         }
     }
+
+    /// The kind that goes by this word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Container, Self::Image, Self::Network, Self::Volume, Self::Daemon]
+            .into_iter()
+            .find(|kind| kind.as_str() == word)
+    }
 }
 
 /// One thing that happened.
@@ -67,6 +80,7 @@ struct Inner {
     /// Also orders publishing against subscribing, so that none is given twice or lost between past and future.
     kept: Mutex<VecDeque<Arc<Event>>>,
     live: broadcast::Sender<Arc<Event>>,
+    journal: Option<Journal>,
 }
 
 /// What a subscriber gets: the past it asked for, then what comes.
@@ -78,11 +92,28 @@ pub struct Subscription {
 
 impl Default for Events {
     fn default() -> Self {
-        Self { inner: Arc::new(Inner { kept: Mutex::default(), live: broadcast::channel(BACKLOG).0 }) }
+        Self::over(None)
     }
 }
 
 impl Events {
+    /// Events that the next daemon can read in this file. Needs the event loop.
+    pub(crate) fn open(path: std::path::PathBuf) -> Self {
+        Self::over(Some(Journal::open(path)))
+    }
+
+    fn over(journal: Option<Journal>) -> Self {
+        let live = broadcast::channel(BACKLOG).0;
+        Self { inner: Arc::new(Inner { kept: Mutex::default(), live, journal }) }
+    }
+
+    /// Returns when everything published so far is written.
+    pub(crate) async fn flush(&self) {
+        if let Some(journal) = &self.inner.journal {
+            journal.flush().await;
+        }
+    }
+
     /// Says that something happened, now.
     pub fn publish(&self, kind: EventKind, action: impl Into<String>, id: &str, attributes: BTreeMap<String, String>) {
         let mut kept = self.inner.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -92,11 +123,29 @@ impl Events {
             kept.pop_front();
         }
         kept.push_back(event.clone());
+        if let Some(journal) = &self.inner.journal {
+            journal.append(event.clone());
+        }
         // Nobody listening is no error.
         drop(self.inner.live.send(event));
     }
 
-    /// Everything from now on, and before it what is kept from `since` on.
+    /// Everything from now on, and before it what is kept from `since` on, in memory and on disk.
+    pub async fn replay(&self, since: Option<Timestamp>) -> Subscription {
+        let mut subscription = self.subscribe(since);
+        let Some((since, journal)) = since.zip(self.inner.journal.as_ref()) else { return subscription };
+        // In memory are the latest of this daemon: whatever is older is on disk only.
+        let oldest = self.inner.kept.lock().unwrap_or_else(PoisonError::into_inner).front().map(|event| event.time);
+        if oldest.is_none_or(|oldest| since < oldest) {
+            let first = subscription.past.front().map(|event| event.time);
+            let mut past: VecDeque<Arc<Event>> = journal.read(since, first).await.into();
+            past.append(&mut subscription.past);
+            subscription.past = past;
+        }
+        subscription
+    }
+
+    /// Everything from now on, and before it what is in memory from `since` on.
     #[must_use]
     pub fn subscribe(&self, since: Option<Timestamp>) -> Subscription {
         let kept = self.inner.kept.lock().unwrap_or_else(PoisonError::into_inner);
