@@ -238,6 +238,13 @@ pub(crate) fn missing_source(path: &std::path::Path) -> Error {
 fn request(ground: &Ground, order: &Order, plan: Plan, attach: Vec<Streams>, network: bool) -> Result<Launch> {
     let runtime = ground.runtimes().plan(&order.spec.runtime)?;
     let mut plan = plan;
+    if runtime.is_some() && !plan.opened.is_empty() {
+        // It would follow the volume's own links out of it.
+        return Err(Error::Unsupported(format!(
+            "a mount of a volume's subpath or of an image needs berth's own runtime: leave --runtime {} out",
+            order.spec.runtime
+        )));
+    }
     let filter = match &runtime {
         None => ground.filters.bytes(&plan.seccomp)?,
         Some(_) => {
