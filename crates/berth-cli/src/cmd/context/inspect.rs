@@ -27,7 +27,7 @@ pub(crate) const COMMAND: Command = Command {
 
 /// Which of the members are maps, and which may be missing.
 const SHAPE: Shape =
-    Shape { maps: &["TLSMaterial", "Endpoints"], lists: &[], optional: &[("Metadata", &["Description"])] };
+    Shape { maps: &["TLSMaterial", "Endpoints"], lists: &[], optional: &[("Metadata", &["Description"])], texts: &[] };
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
