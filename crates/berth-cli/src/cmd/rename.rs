@@ -26,6 +26,9 @@ fn run(session: &Session, parsed: &Parsed) -> Outcome {
     let client = session.client()?;
     match session.block_on(client.rename_container(old, new))? {
         Ok(()) => Ok(0),
-        Err(error) => Err(Failure::new(format!("failed to rename container: {error}"))),
+        Err(error) => {
+            eprintln!("{error}");
+            Err(Failure::new(format!("Error: failed to rename container named {old}")))
+        }
     }
 }

@@ -174,6 +174,8 @@ fn rename_rules(host: &Host) {
     let id = host.inspect(&one, "{{.Id}}");
     let rename = |from: &str, to: &str| host.try_run(&["rename", from, to]);
     rename(&one, &two).fails_with(1, "is already in use by container");
+    rename(&one, &two).fails_with(1, &format!("Error: failed to rename container named {one}"));
+    rename(&one, "").fails_with(1, "Error: Neither old nor new names may be empty");
     rename(&one, &one).fails_with(1, "Renaming a container with the same name as its current name");
     rename(&one, "bad name").fails_with(1, "Invalid container name");
     rename("nosuch", "x").fails_with(1, "No such container: nosuch");
