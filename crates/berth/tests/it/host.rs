@@ -232,6 +232,19 @@ impl Host {
         self.daemon.as_mut().expect("ours").launch();
     }
 
+    /// What every name of this host begins with.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// What this host made on an engine that goes on.
+    fn clean_up(&self) {
+        let ids = self.try_run(&["ps", "-aq", "--filter", &format!("name={}-", self.prefix)]).out;
+        for id in ids.lines() {
+            self.try_run(&["rm", "-f", id]);
+        }
+    }
+
     /// A name that no other test uses.
     pub(crate) fn name(&self, what: &str) -> String {
         format!("{}-{what}{}", self.prefix, self.names.fetch_add(1, Ordering::Relaxed))
@@ -303,7 +316,7 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        let Some(daemon) = &mut self.daemon else { return };
+        let Some(daemon) = &mut self.daemon else { return self.clean_up() };
         if std::thread::panicking() {
             eprintln!("--- the daemon's log:\n{}", daemon.log());
         }

@@ -39,7 +39,7 @@ fn a118_restart_policies(host: &Host) {
     }
     host.try_run(&["run", "--restart", "always", "--rm", &image, "true"])
         .fails_with(125, "conflicting options: cannot specify both --restart and --rm");
-    assert_eq!(host.run(&["ps", "-aq"]), "");
+    assert_eq!(host.run(&["ps", "-aq", "--filter", &format!("name={}-", host.prefix())]), "");
 
     let counted = with_policy(host, "on-failure:3", "echo run; exit 5");
     let fine = with_policy(host, "on-failure", "echo run; exit 0");
