@@ -158,7 +158,7 @@ fn container_prune(host: &Host) {
     let mut expected = [running.clone(), kept.clone()];
     expected.sort();
     assert_eq!(left, expected);
-    host.try_run(&["container", "prune", "-f", "--filter", "name=x"]).fails_with(1, "invalid filter 'name'");
+    host.try_run(&["container", "prune", "-f", "--filter", "name=x"]).fails_with(1, "nvalid filter 'name'");
     host.try_run(&["container", "prune", "-f", "--filter", "until=soon"]).fails_with(1, "soon");
 }
 
