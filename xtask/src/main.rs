@@ -18,6 +18,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   check [--install]   everything the gate runs; --install first installs what the tests need
   bench run [--rounds N] [--json FILE] [--floor FILE]
                       berth beside the installed peers, interleaved, with ratios
+  bench streams [--rounds N] [--json FILE]
+                      the same for logs, attach and exec
   soak ROUNDS         the tests in which chance decides, many times over
   vm VMRUN ENGINE [FILTER…]
                       the promised rows in a virtual machine; VMRUN is the program that boots it
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["check"] => check::run(),
         ["check", "--install"] => install::run().and_then(|()| check::run()),
+        ["bench", "streams", options @ ..] => bench::Options::parse(options).and_then(|o| bench::run_streams(&o)),
         ["bench", "run", options @ ..] => bench::Options::parse(options).and_then(|options| bench::run(&options)),
         ["soak", rounds] => soak::run(rounds),
         ["vm", vmrun, engine, filters @ ..] => vm::run(vmrun, engine, filters),

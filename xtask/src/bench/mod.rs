@@ -9,6 +9,7 @@ mod peer;
 mod report;
 mod runtime;
 mod sample;
+mod streams;
 
 use std::path::PathBuf;
 
@@ -42,6 +43,22 @@ impl Options {
         }
         Ok(options)
     }
+}
+
+/// The same for streams alone: logs, attach, exec.
+pub(crate) fn run_streams(options: &Options) -> Result<()> {
+    streams::check_room()?;
+    crate::run("cargo", &["build", "--release", "--quiet", "--package", "berth"])?;
+    let stage = Stage::set()?;
+    let peers = stage.peers()?;
+    let mut table = sample::Table::default();
+    streams::measure(&peers, options.rounds, &mut table)?;
+    report::print(&table);
+    if let Some(path) = &options.json {
+        std::fs::write(path, report::json(&table)).with_context(|| path.display().to_string())?;
+    }
+    drop(peers);
+    Ok(())
 }
 
 /// Builds berth as users get it, measures, prints, and takes everything down again.

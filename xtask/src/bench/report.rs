@@ -29,7 +29,7 @@ fn theirs(case: &Case) -> String {
     let peers = case.peers.iter().filter(|(name, _)| *name != "berth").filter_map(|(name, samples)| {
         let theirs = summary(samples)?;
         let ratio = ours.map(|ours| match case.unit {
-            Unit::PerSecond => ours.median / theirs.median,
+            Unit::PerSecond | Unit::GigabytesPerSecond => ours.median / theirs.median,
             _ => theirs.median / ours.median,
         });
         let ratio = ratio.map_or(String::new(), |ratio| format!(", ×{ratio:.1}"));

@@ -9,6 +9,7 @@ pub(crate) enum Unit {
     MilliPerCpu,
     PerSecond,
     Mebibytes,
+    GigabytesPerSecond,
 }
 
 impl Unit {
@@ -18,6 +19,7 @@ impl Unit {
             Self::MilliPerCpu => "CPU ms",
             Self::PerSecond => "1/s",
             Self::Mebibytes => "MiB PSS",
+            Self::GigabytesPerSecond => "GB/s",
         }
     }
 }
