@@ -148,3 +148,13 @@ pub struct ImageDeleted {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deleted: Option<String>,
 }
+
+/// The answer of prune.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct ImagesPruned {
+    /// What went, in order.
+    pub images_deleted: Option<Vec<ImageDeleted>>,
+    /// Bytes.
+    pub space_reclaimed: u64,
+}

@@ -72,9 +72,9 @@ pub(crate) struct Group {
 }
 
 use crate::cmd::{
-    attach, completion, context, create, dial_stdio, events, exec, images, info, inspect, kill, logs, network, pause,
-    port, prune, ps, pull, rename, restart, rm, rmi, run, start, stats, stop, stop_all, top, unpause, update, version,
-    volume, wait,
+    attach, completion, context, create, df, dial_stdio, events, exec, image_prune, images, info, inspect, kill, logs,
+    network, pause, port, prune, ps, pull, rename, restart, rm, rmi, run, start, stats, stop, stop_all, system_prune,
+    top, unpause, update, version, volume, wait,
 };
 
 /// The commands at the top, in the order of help.
@@ -147,23 +147,26 @@ const IMAGE: Group = Group {
         ("inspect", &inspect::IMAGE),
         ("ls", &images::LS),
         ("list", &images::LS),
+        ("prune", &image_prune::COMMAND),
         ("pull", &pull::COMMAND),
         ("rm", &rmi::RM),
         ("remove", &rmi::RM),
     ],
-    not_yet: &["build", "history", "import", "load", "prune", "push", "save", "tag"],
+    not_yet: &["build", "history", "import", "load", "push", "save", "tag"],
 };
 
 const SYSTEM: Group = Group {
     name: "system",
     about: "Look at the engine",
     commands: &[
+        ("df", &df::COMMAND),
         ("dial-stdio", &dial_stdio::COMMAND),
         ("events", &events::COMMAND),
         ("info", &info::COMMAND),
+        ("prune", &system_prune::COMMAND),
         ("stop-all", &stop_all::COMMAND),
     ],
-    not_yet: &["df", "prune"],
+    not_yet: &[],
 };
 
 /// What Docker has at the top and we do not, yet.

@@ -24,6 +24,7 @@ mod plugin;
 mod program;
 mod progress;
 mod prompt;
+mod respell;
 mod session;
 mod shape;
 mod ssh;

@@ -38,13 +38,13 @@ pub(crate) struct Outcome {
 }
 
 /// One deletion within one transaction.
-struct Deletion<'t, 'c> {
+pub(crate) struct Deletion<'t, 'c> {
     tx: &'t mut Transaction<'c>,
     image: ImageId,
     options: DeleteOptions,
     leased: &'t dyn Fn(&ChainId) -> bool,
     leased_blob: &'t dyn Fn(&Digest) -> bool,
-    lines: Vec<Deleted>,
+    pub(crate) lines: Vec<Deleted>,
 }
 
 pub(crate) fn delete(
@@ -59,6 +59,25 @@ pub(crate) fn delete(
     let gone = deletion.run(text)?;
     let (layers, blobs) = if gone { deletion.remove_image()? } else { Default::default() };
     Ok(Outcome { image, lines: deletion.lines, layers, blobs })
+}
+
+impl<'t, 'c> Deletion<'t, 'c> {
+    pub(crate) fn new(
+        tx: &'t mut Transaction<'c>,
+        image: ImageId,
+        leased: &'t dyn Fn(&ChainId) -> bool,
+        leased_blob: &'t dyn Fn(&Digest) -> bool,
+    ) -> Self {
+        Self { tx, image, options: DeleteOptions::default(), leased, leased_blob, lines: Vec::new() }
+    }
+
+    /// Removes the image with all its names, whoever needs it.
+    pub(crate) fn whole(&mut self) -> Result<(Vec<ChainId>, Vec<Digest>)> {
+        for reference in names(self.tx, &self.image)? {
+            self.untag(&reference)?;
+        }
+        self.remove_image()
+    }
 }
 
 impl Deletion<'_, '_> {

@@ -11,6 +11,7 @@ mod error;
 mod event;
 mod image;
 mod layers;
+mod prune;
 mod pull;
 mod record;
 mod resolve;
@@ -23,6 +24,7 @@ pub use delete::{DeleteOptions, Deleted};
 pub use error::{Error, ErrorKind};
 pub use event::{LayerPhase, PullEvent};
 pub use image::Image;
+pub use prune::Pruned;
 pub use store::{ImageStore, PullConfig, Pulled};
 pub use usage::Usage;
 

@@ -264,7 +264,7 @@ impl Inner {
         self.registries.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn leases(&self) -> MutexGuard<'_, Leases> {
+    pub(crate) fn leases(&self) -> MutexGuard<'_, Leases> {
         self.leases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -333,7 +333,7 @@ impl Inner {
 }
 
 impl Leases {
-    fn snapshot(&self) -> (BTreeSet<ChainId>, BTreeSet<Digest>) {
+    pub(crate) fn snapshot(&self) -> (BTreeSet<ChainId>, BTreeSet<Digest>) {
         (self.layers.keys().cloned().collect(), self.blobs.keys().cloned().collect())
     }
 }

@@ -77,15 +77,17 @@ fn run(session: &Session, parsed: &Parsed) -> Outcome {
     Ok(0)
 }
 
-struct View {
-    digests: bool,
-    truncate: bool,
-    now: Timestamp,
+/// How images are shown.
+#[derive(Debug)]
+pub(crate) struct View {
+    pub(crate) digests: bool,
+    pub(crate) truncate: bool,
+    pub(crate) now: Timestamp,
 }
 
 impl View {
     /// One row a tag (and digest, where those are shown); one for an image without name.
-    fn rows(&self, image: &ImageSummary) -> Vec<Value> {
+    pub(crate) fn rows(&self, image: &ImageSummary) -> Vec<Value> {
         let mut digests: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for (name, digest) in image.repo_digests.iter().filter_map(|text| text.split_once('@')) {
             digests.entry(familiar(name)).or_default().push(digest);
@@ -140,7 +142,7 @@ fn familiar(name: &str) -> String {
     Reference::parse_name(name).map_or_else(|_| name.to_owned(), |r| r.familiar_name())
 }
 
-fn headings() -> Value {
+pub(crate) fn headings() -> Value {
     let fields = [
         ("Containers", "CONTAINERS"),
         ("CreatedAt", "CREATED AT"),

@@ -1,5 +1,7 @@
 //! `inspect`, `container inspect` and `image inspect`.
 
+mod again;
+
 use berth_api::ContainerInspect;
 use berth_api::image::ImageInspect;
 use berth_api::network::Network;
@@ -15,6 +17,7 @@ use crate::session::Session;
 use crate::{format, order};
 
 const FORMAT: Flag = Flag::text("format", OBJECT_FORMAT_HELP).short('f');
+const RUN: Flag = Flag::switch("run", "Print the command line that makes the container again");
 const SIZE: Flag = Flag::switch("size", "With sizes, where it is a container").short('s');
 
 pub(crate) const COMMAND: Command = Command {
@@ -22,7 +25,7 @@ pub(crate) const COMMAND: Command = Command {
     usage: "inspect [OPTIONS] NAME|ID [NAME|ID...]",
     about: "Show everything about objects",
     aliases: &[],
-    flags: &[FORMAT, SIZE, Flag::text("type", "Only objects of this type")],
+    flags: &[FORMAT, RUN, SIZE, Flag::text("type", "Only objects of this type")],
     args: Args::AtLeast(1),
     interspersed: true,
     wants_daemon: false,
@@ -33,8 +36,11 @@ pub(crate) const COMMAND: Command = Command {
 pub(crate) const CONTAINER: Command = Command {
     usage: "inspect [OPTIONS] CONTAINER [CONTAINER...]",
     about: "Show everything about containers",
-    flags: &[FORMAT, SIZE],
-    run: |session, parsed| inspect(session, parsed, &[Kind::CONTAINER]),
+    flags: &[FORMAT, RUN, SIZE],
+    run: |session, parsed| match parsed.on("run") {
+        true => again::print(session, parsed),
+        false => inspect(session, parsed, &[Kind::CONTAINER]),
+    },
     ..COMMAND
 };
 
@@ -105,6 +111,9 @@ impl Kind {
 const SWARM: &[&str] = &["config", "node", "secret", "service", "task"];
 
 fn run(session: &Session, parsed: &Parsed) -> Outcome {
+    if parsed.on("run") {
+        return again::print(session, parsed);
+    }
     let Some(name) = parsed.get("type") else { return inspect(session, parsed, Kind::ALL) };
     if SWARM.contains(&name) {
         return Err(Failure::new("This node is not a swarm manager: swarm is not built yet (docs/not-yet.md)"));

@@ -1,7 +1,7 @@
 //! `ps` and `container ls`.
 
 mod ports;
-mod row;
+pub(crate) mod row;
 
 use berth_client::ListOptions;
 use jiff::Timestamp;

@@ -13,6 +13,7 @@ mod images;
 mod log;
 mod networks;
 mod prune;
+mod prune_images;
 mod pull;
 mod stdio;
 mod system;

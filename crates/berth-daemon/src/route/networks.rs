@@ -2,12 +2,14 @@
 
 use berth_api::network::Network;
 use http::StatusCode;
+use jiff::Timestamp;
 
 use crate::http::answer::Answer;
 use crate::http::error::ApiError;
 use crate::http::request::Call;
 use crate::steps::{self, Object};
 use crate::wire::network;
+use crate::wire::prune::Unwanted;
 
 async fn all(call: &Call) -> Result<Vec<Network>, ApiError> {
     let daemon = call.daemon.clone();
@@ -46,6 +48,12 @@ pub(crate) async fn list(call: Call) -> Result<Answer, ApiError> {
 pub(crate) async fn inspect(call: Call) -> Result<Answer, ApiError> {
     let network = find(&call).await?;
     Ok(steps::json(call.version, Object::Network, StatusCode::OK, &network))
+}
+
+/// `POST` and `GET /networks/prune`: the networks that there are may not be removed, so none is.
+pub(crate) async fn prune(call: Call) -> Result<Answer, ApiError> {
+    Unwanted::parse(call.query.filters()?, &[], Timestamp::now())?;
+    Ok(answer::json(StatusCode::OK, &serde_json::json!({ "NetworksDeleted": null })))
 }
 
 /// `DELETE /networks/{name}`: all that there are may not be removed.

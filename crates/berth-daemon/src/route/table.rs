@@ -3,8 +3,8 @@
 use http::Method;
 
 use super::{
-    Action, Operation, containers, disk_usage, down, exec, figures, images, log, networks, prune, pull, stdio, system,
-    update, volumes,
+    Action, Operation, containers, disk_usage, down, exec, figures, images, log, networks, prune, prune_images, pull,
+    stdio, system, update, volumes,
 };
 
 macro_rules! operations {
@@ -26,7 +26,6 @@ const NETWORKS: &str = "have networks besides bridge, host and none";
 const PLUGINS: &str = "have plugins";
 const BUILD: &str = "build images";
 const SAVE: &str = "save, load or import images";
-const PRUNE: &str = "prune";
 const CHECKPOINTS: &str = "checkpoint containers";
 const SWARMS: &str = "join or make swarms";
 
@@ -83,7 +82,8 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
     GET "/images/get" => NotYet(SAVE);
     POST "/images/create" => serve!(pull::create);
     POST "/images/load" => NotYet(SAVE);
-    POST "/images/prune" => NotYet(PRUNE);
+    POST "/images/prune" => serve!(prune_images::images);
+    GET "/images/prune" => serve!(prune_images::would_go);
     GET "/images/{name}/get" => NotYet(SAVE);
     GET "/images/{name}/history" => NotYet("show how an image was made");
     GET "/images/{name}/json" => serve!(images::inspect);
@@ -93,14 +93,16 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
     GET "/distribution/{name}/json" => NotYet("look an image up at its registry");
     POST "/commit" => NotYet("make images of containers");
     POST "/build" => NotYet(BUILD);
-    POST "/build/prune" => NotYet(BUILD);
+    POST "/build/prune" => serve!(prune_images::build_cache);
+    GET "/build/prune" => serve!(prune_images::build_cache);
     POST "/build/cancel" => NotYet(BUILD);
     POST "/session" => NotYet(BUILD);
     POST "/grpc" => NotYet(BUILD);
     // Networks and volumes.
     GET "/networks" => serve!(networks::list);
+    GET "/networks/prune" => serve!(networks::prune);
     POST "/networks/create" => NotYet(NETWORKS);
-    POST "/networks/prune" => NotYet(PRUNE);
+    POST "/networks/prune" => serve!(networks::prune);
     POST "/networks/{name}/connect" => NotYet(NETWORKS);
     POST "/networks/{name}/disconnect" => NotYet(NETWORKS);
     GET "/networks/{name}" => serve!(networks::inspect);

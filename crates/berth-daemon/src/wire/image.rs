@@ -18,7 +18,7 @@ fn number(bytes: u64) -> i64 {
 }
 
 /// When it was made; images that do not say were made in 1970.
-fn created(image: &Image) -> Timestamp {
+pub(crate) fn created(image: &Image) -> Timestamp {
     image.created().parse().unwrap_or(Timestamp::UNIX_EPOCH)
 }
 

@@ -16,6 +16,7 @@ mod namespaces;
 mod registry;
 mod terminal;
 
+mod again;
 mod bundle;
 mod clients;
 mod commands;
@@ -41,6 +42,7 @@ mod neighbours;
 mod ondemand;
 mod peers;
 mod plugins;
+mod prunes;
 mod pull;
 mod reboot;
 mod recovery;

@@ -1,6 +1,7 @@
 //! `network …`: what networks there are.
 
 pub(crate) mod ls;
+pub(crate) mod prune;
 pub(crate) mod rm;
 
 use crate::cmd::inspect;
@@ -13,8 +14,9 @@ pub(crate) const GROUP: Group = Group {
         ("inspect", &inspect::NETWORK),
         ("ls", &ls::COMMAND),
         ("list", &ls::COMMAND),
+        ("prune", &prune::COMMAND),
         ("rm", &rm::COMMAND),
         ("remove", &rm::COMMAND),
     ],
-    not_yet: &["connect", "create", "disconnect", "prune"],
+    not_yet: &["connect", "create", "disconnect"],
 };

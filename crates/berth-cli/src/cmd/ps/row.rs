@@ -11,7 +11,7 @@ use super::ports;
 use crate::unit::{size, time};
 
 /// The row's fields.
-pub(super) fn row(container: ContainerSummary, truncate: bool, now: Timestamp) -> Value {
+pub(crate) fn row(container: ContainerSummary, truncate: bool, now: Timestamp) -> Value {
     let labels = container.labels.clone();
     let label = move |args: &[Value]| {
         let name = args.first().and_then(Value::as_str).ok_or("wrong number of args for Label: want 1")?;
@@ -45,7 +45,7 @@ pub(super) fn row(container: ContainerSummary, truncate: bool, now: Timestamp) -
 }
 
 /// The headings of its fields.
-pub(super) fn headings() -> Value {
+pub(crate) fn headings() -> Value {
     let fields = [
         ("Command", "COMMAND"),
         ("CreatedAt", "CREATED AT"),

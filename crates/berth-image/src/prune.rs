@@ -1,0 +1,116 @@
+//! `image prune`: images that nothing needs.
+//!
+//! What goes is chosen and measured first, from the records alone ([`measure`]); removing takes the same records in
+//! one transaction, and leaves out what somebody has begun to need meanwhile.
+
+use std::collections::BTreeSet;
+
+use berth_oci::{ChainId, Digest, ImageId};
+use berth_state::{Durability, Reader, Transaction};
+
+use crate::delete::{Deleted, Deletion};
+use crate::record::{HoldRecord, ImageRecord, LayerRecord, holders};
+use crate::resolve::names;
+use crate::{Image, ImageStore, Result};
+
+/// What pruning removed, or would.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Each image, and what was said of it.
+    pub images: Vec<(ImageId, Vec<Deleted>)>,
+    /// Bytes of the layers that went with them.
+    pub freed: u64,
+}
+
+#[derive(Debug, Default)]
+struct Gone {
+    pruned: Pruned,
+    layers: Vec<ChainId>,
+    blobs: Vec<Digest>,
+}
+
+impl ImageStore {
+    /// Removes those of `chosen` (as [`ImageStore::list`] gave them) that no container needs and whose names are still
+    /// the same. With `dry` nothing is removed, and the answer is the same.
+    ///
+    /// # Errors
+    /// When the records cannot be read or written.
+    pub fn prune(&self, chosen: &[Image], dry: bool) -> Result<Pruned> {
+        let leases = self.inner.leases();
+        let (layers, blobs) = leases.snapshot();
+        if dry {
+            return self.inner.state.read(|reader| measure(reader, chosen, &|chain| layers.contains(chain)));
+        }
+        let chosen = chosen.to_vec();
+        let gone = self.inner.state.try_write(Durability::Synced, move |tx| {
+            remove(tx, &chosen, &|chain| layers.contains(chain), &|blob| blobs.contains(blob))
+        })?;
+        for blob in &gone.blobs {
+            self.inner.content.delete(blob)?;
+        }
+        self.inner.layers.discard(&gone.layers);
+        drop(leases);
+        self.inner.write_index();
+        Ok(gone.pruned)
+    }
+}
+
+/// Nobody needs the image, and it is called what it was called when it was chosen.
+fn unneeded(reader: &Reader<'_>, image: &Image) -> Result<bool> {
+    let Some(record) = reader.get::<ImageRecord>(image.id.as_str())? else { return Ok(false) };
+    let now = Image::new(image.id.clone(), record, &names(reader, &image.id)?);
+    let same = now.repo_tags == image.repo_tags && now.repo_digests == image.repo_digests;
+    Ok(same && holders(reader, &image.id)?.is_empty())
+}
+
+/// What removing would come to.
+fn measure(reader: &Reader<'_>, chosen: &[Image], leased: &dyn Fn(&ChainId) -> bool) -> Result<Pruned> {
+    let mut pruned = Pruned::default();
+    let mut going = BTreeSet::new();
+    for image in chosen {
+        if unneeded(reader, image)? {
+            going.insert(image.id.clone());
+        }
+    }
+    let (images, holds) = (reader.list::<ImageRecord>()?, reader.list::<HoldRecord>()?);
+    let goes = |key: &str| going.iter().any(|id| id.as_str() == key);
+    let mut needed: BTreeSet<ChainId> = holds.iter().flat_map(|(_, hold)| hold.layers.iter().cloned()).collect();
+    needed.extend(images.iter().filter(|(key, _)| !goes(key)).flat_map(|(_, image)| image.layers.iter().cloned()));
+    for image in chosen.iter().filter(|image| going.contains(&image.id)) {
+        let references = names(reader, &image.id)?;
+        let mut lines: Vec<Deleted> = references.iter().map(|name| Deleted::Untagged(name.familiar())).collect();
+        lines.push(Deleted::Deleted(image.id.digest().clone()));
+        for chain in image.layers.iter().rev() {
+            if leased(chain) || !needed.insert(chain.clone()) {
+                continue;
+            }
+            if let Some(layer) = reader.get::<LayerRecord>(chain.as_str())? {
+                pruned.freed += layer.size;
+                lines.push(Deleted::Deleted(chain.digest().clone()));
+            }
+        }
+        pruned.images.push((image.id.clone(), lines));
+    }
+    Ok(pruned)
+}
+
+fn remove(
+    tx: &mut Transaction<'_>,
+    chosen: &[Image],
+    leased: &dyn Fn(&ChainId) -> bool,
+    leased_blob: &dyn Fn(&Digest) -> bool,
+) -> Result<Gone> {
+    let mut gone = Gone { pruned: measure(tx, chosen, leased)?, ..Gone::default() };
+    gone.pruned.images.clear();
+    for image in chosen {
+        if !unneeded(tx, image)? {
+            continue;
+        }
+        let mut deletion = Deletion::new(tx, image.id.clone(), leased, leased_blob);
+        let (layers, blobs) = deletion.whole()?;
+        gone.pruned.images.push((image.id.clone(), deletion.lines));
+        gone.layers.extend(layers);
+        gone.blobs.extend(blobs);
+    }
+    Ok(gone)
+}
