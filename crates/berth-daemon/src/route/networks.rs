@@ -4,7 +4,7 @@ use berth_api::network::Network;
 use http::StatusCode;
 use jiff::Timestamp;
 
-use crate::http::answer::Answer;
+use crate::http::answer::{self, Answer};
 use crate::http::error::ApiError;
 use crate::http::request::Call;
 use crate::steps::{self, Object};
