@@ -75,7 +75,7 @@ pub(crate) const FLAGS: &[Flag] = flags! {
     "ip-masq", "ip-masq", Switch, Honoured, "Masquerade what leaves the bridge";
     "iptables", "iptables", Switch, Honoured, "Make firewall rules";
     "ipv6", "ipv6", Switch, Only(&["false"]), "IPv6 on the default bridge";
-    "live-restore", "live-restore", Switch, Only(&["true"]), "Containers live on without the daemon";
+    "live-restore", "live-restore", Switch, Honoured, "Containers live on without the daemon (default true)";
     "log-driver", "log-driver", Text, Honoured, "Log driver of containers that name none";
     "log-format", "log-format", Text, Honoured, "Format of the daemon's log: text or json";
     "log-level" 'l', "log-level", Text, Honoured, "debug, info, warn, error or fatal";
@@ -135,7 +135,7 @@ pub(crate) const FLAGS: &[Flag] = flags! {
     "raw-logs", "raw-logs", Switch, Honoured, "Log without colours";
     "oom-score-adjust", "oom-score-adjust", Number, Honoured, "How readily the kernel ends the daemon (-1000 to 1000)";
     "seccomp-profile", "seccomp-profile", Text, Honoured, "Default seccomp profile: a file, builtin or unconfined";
-    "shutdown-timeout", "shutdown-timeout", Number, NotYet, "Containers are not stopped with the daemon";
+    "shutdown-timeout", "shutdown-timeout", Number, Honoured, "Seconds that containers have to end in without live restore";
     "storage-opt", "storage-opts", List, NotYet, "Options of the storage driver";
     "swarm-default-advertise-addr", "swarm-default-advertise-addr", Text, NotYet, "Swarm";
     "tlscacert", "tlscacert", Text, Honoured, "Authority of the clients' certificates";

@@ -8,6 +8,9 @@ use berth_engine::runtimes::{self, Foreign, Runtimes};
 use crate::options::{OptionsError, value};
 use crate::settings::Settings;
 
+/// Docker's number of seconds.
+const SHUTDOWN_TIMEOUT: i64 = 15;
+
 /// Options that can change without a restart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Live {
@@ -18,6 +21,10 @@ pub(crate) struct Live {
     pub(crate) registries: berth_distribution::Config,
     pub(crate) concurrent_downloads: usize,
     pub(crate) runtimes: Runtimes,
+    /// Containers go on when the daemon ends. Unlike Docker's, berth's do unless told otherwise.
+    pub(crate) live_restore: bool,
+    /// Seconds that containers have at least, where they do not go on; negative: as long as they want.
+    pub(crate) shutdown_timeout: i64,
 }
 
 impl Live {
@@ -34,6 +41,8 @@ impl Live {
             },
             concurrent_downloads: downloads(settings)?,
             runtimes: runtimes(settings)?,
+            live_restore: settings.switch("live-restore").unwrap_or(true),
+            shutdown_timeout: settings.number("shutdown-timeout").unwrap_or(SHUTDOWN_TIMEOUT),
         })
     }
 
@@ -48,7 +57,8 @@ impl Live {
             ("default-runtime", self.runtimes.default.clone()),
             ("insecure-registries", list(&self.registries.insecure)),
             ("labels", list(&self.labels)),
-            ("live-restore", "true".to_owned()),
+            ("live-restore", self.live_restore.to_string()),
+            ("shutdown-timeout", self.shutdown_timeout.to_string()),
             ("max-concurrent-downloads", self.concurrent_downloads.to_string()),
             ("max-download-attempts", attempts.to_string()),
             ("registry-mirrors", list(&self.registries.mirrors)),

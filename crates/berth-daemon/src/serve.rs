@@ -28,6 +28,10 @@ use crate::{metrics, reload, route};
 /// How long requests may take to finish when the daemon ends.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// Seconds that a container has which says nothing, and what is added for its killing.
+const STOP_TIMEOUT: i64 = 10;
+const STOP_GRACE: i64 = 5;
+
 /// Requests being answered, attachments not counted.
 static ANSWERING: AtomicUsize = AtomicUsize::new(0);
 
@@ -82,7 +86,8 @@ pub(crate) async fn serve(options: DaemonOptions, dial: Dial, inherited: Inherit
         }
     }
     ready.stopping();
-    tracing::info!("ending; containers go on");
+    let live = daemon.live();
+    tracing::info!("ending; containers {}", if live.live_restore { "go on" } else { "are stopped first" });
     for task in serving {
         task.abort();
         // Its listener, and with it the socket's file, is gone when the task is.
@@ -92,8 +97,29 @@ pub(crate) async fn serve(options: DaemonOptions, dial: Dial, inherited: Inherit
     while ANSWERING.load(Ordering::Relaxed) > 0 && Instant::now() < until {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+    if !live.live_restore {
+        stop_containers(&daemon, live.shutdown_timeout).await;
+    }
     daemon.engine.shutdown().await;
     Ok(())
+}
+
+/// Ends every container, each within its own time; whoever takes longer than that is left behind and told of.
+async fn stop_containers(daemon: &Daemon, least: i64) {
+    let containers = daemon.engine.containers();
+    let own = containers.list().iter().map(|view| view.effective.stop_timeout.unwrap_or(STOP_TIMEOUT)).max();
+    let longest = own.unwrap_or(0).saturating_add(STOP_GRACE).max(least);
+    let forever =
+        least < 0 || containers.list().iter().any(|view| view.effective.stop_timeout.is_some_and(|own| own < 0));
+    let limit = if forever { Duration::MAX } else { Duration::from_secs(longest.unsigned_abs()) };
+    match tokio::time::timeout(limit, containers.stop_all()).await {
+        Ok(ended) => {
+            for (name, error) in ended.into_iter().filter_map(|(name, ended)| Some((name, ended.err()?))) {
+                tracing::error!(name, %error, "a container did not end");
+            }
+        }
+        Err(_) => tracing::error!("containers did not end in time, and go on"),
+    }
 }
 
 fn listen(options: &DaemonOptions, activated: Activated) -> anyhow::Result<Vec<Listener>> {

@@ -127,7 +127,7 @@ pub(crate) fn info(engine: berth_engine::Info, beside: &Beside<'_>) -> Info {
         runtimes: runtimes(&beside.live.runtimes),
         default_runtime: beside.live.runtimes.default.clone(),
         swarm: SwarmInfo { local_node_state: "inactive".to_owned(), ..SwarmInfo::default() },
-        live_restore_enabled: true,
+        live_restore_enabled: beside.live.live_restore,
         init_binary: "berth".to_owned(),
         security_options: engine.security_options,
         warnings: (!engine.warnings.is_empty()).then_some(engine.warnings),

@@ -77,6 +77,22 @@ fn a008_sighup_reads_the_file_again() {
     });
 }
 
+/// As Docker does without live restore: who may start again does so with the next daemon.
+#[test]
+fn a008_without_live_restore_containers_end_with_the_daemon() {
+    let wishes = Wishes { flags: flags(&["--live-restore=false"]), ..Wishes::default() };
+    let mut host = Host::start_as(Cli::Docker, wishes);
+    assert_eq!(host.run(&["info", "-f", "{{.LiveRestoreEnabled}}"]), "false");
+    let (image, plain, again) = (host.image(), host.name("plain"), host.name("again"));
+    let script = "trap 'exit 3' TERM; while :; do sleep 0.1; done";
+    host.run(&["run", "-d", "--name", &plain, &image, "sh", "-c", script]);
+    host.run(&["run", "-d", "--name", &again, "--restart", "unless-stopped", &image, "sh", "-c", script]);
+    host.stop_daemon();
+    host.restart_daemon();
+    assert_eq!(host.inspect(&plain, "{{.State.Status}} {{.State.ExitCode}}"), "exited 3");
+    until("it is started again", Duration::from_secs(60), || host.inspect(&again, "{{.State.Status}}") == "running");
+}
+
 #[test]
 fn a001_metrics_and_the_oldest_version() {
     let port = free_port();

@@ -17,6 +17,7 @@ mod registry;
 mod terminal;
 
 mod again;
+mod ancestry;
 mod bundle;
 mod clients;
 mod commands;

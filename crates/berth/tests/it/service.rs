@@ -2,8 +2,10 @@
 
 use std::net::TcpListener;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::certificates::Certificates;
 use crate::host::{BERTH, Cli, Done, Host, Wishes};
@@ -226,4 +228,52 @@ fn a006_a_group_that_is_not_there() {
     let host = Host::start_as(Cli::Ours, wishes);
     let path = host.address().trim_start_matches("unix://").to_owned();
     assert_eq!(std::fs::metadata(path).unwrap().gid(), 12);
+}
+
+/// What `Type=notify` waits for, and what `systemctl reload` and `stop` are told.
+#[test]
+fn a011_tells_its_service_manager_where_it_stands() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let wishes = Wishes { environment: vec![("NOTIFY_SOCKET", path.display().to_string())], ..Wishes::default() };
+    let mut host = Host::start_as(Cli::Ours, wishes);
+    let said = || {
+        let mut buffer = [0; 512];
+        let length = socket.recv(&mut buffer).unwrap();
+        String::from_utf8_lossy(&buffer[..length]).into_owned()
+    };
+    let pid = std::fs::read_to_string(host.daemon().root().join("pid")).unwrap();
+    assert_eq!(said(), format!("READY=1\nMAINPID={}\n", pid.trim()));
+    let daemon = rustix::process::Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
+    rustix::process::kill_process(daemon, rustix::process::Signal::HUP).unwrap();
+    let reloading = said();
+    assert!(reloading.starts_with("RELOADING=1\nMONOTONIC_USEC="), "{reloading}");
+    assert_eq!(said(), "READY=1\n");
+    host.stop_daemon();
+    assert_eq!(said(), "STOPPING=1\n");
+    host.restart_daemon();
+}
+
+/// The units call the program with words that it knows.
+#[test]
+fn a011_units_say_what_the_program_understands() {
+    let units = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging/systemd");
+    let read = |name: &str| std::fs::read_to_string(units.join(name)).unwrap();
+    let value = |text: &str, key: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_else(|| panic!("{key} is missing"));
+        line.to_owned()
+    };
+    let service = read("berth.service");
+    assert_eq!((value(&service, "Type="), value(&service, "KillMode=")), ("notify".into(), "process".into()));
+    let start = value(&service, "ExecStart=/usr/bin/berth daemon ").replace("$DOCKER_OPTS", "--debug");
+    let mut command = Command::new(BERTH);
+    command.args(["daemon", "--validate", "--config-file", "/dev/null"]).args(start.split_whitespace());
+    let done = Done::from(command.output().unwrap());
+    assert_eq!((done.code, done.out.as_str()), (0, "configuration OK"), "{}", done.err);
+    let stop = value(&read("berth-containers.service"), "ExecStop=/usr/bin/berth ");
+    let done = Done::from(Command::new(BERTH).args(stop.split_whitespace()).arg("--help").output().unwrap());
+    assert!(done.ok() && done.out.contains("stop-all"), "{done:?}");
+    assert_eq!(value(&read("berth.socket"), "ListenStream="), "/run/berth/berth.sock");
 }
