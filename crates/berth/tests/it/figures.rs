@@ -146,7 +146,8 @@ fn update_changes_limits_while_it_runs(host: &Host) {
     host.run(&["restart", "-t", "0", &name]);
     assert_eq!(memory(host, &name), (32 << 20).to_string());
     let past = ["events", "--since", "1h", "--until", "0s", "--filter", "event=update", "--format", "{{.Actor.ID}}"];
-    assert!(host.run(&past).contains(&host.inspect(&name, "{{.Id}}")));
+    // Docker's command line makes whole seconds of a duration.
+    until("its update is told", PATIENCE, || host.run(&past).contains(&host.inspect(&name, "{{.Id}}")));
 }
 
 fn update_changes_what_does_not_run(host: &Host) {
