@@ -7,11 +7,12 @@ use anyhow::Result;
 use crate::root;
 
 /// Real peers, clients, registries and image sources; nothing that berth itself needs to run.
-const PACKAGES: [&str; 15] = [
+const PACKAGES: [&str; 16] = [
     "busybox-static",
     "conntrack",
     "crun",
     "debootstrap",
+    "docker-compose",
     "docker-registry",
     "docker.io",
     "gcc",

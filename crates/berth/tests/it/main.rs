@@ -22,6 +22,7 @@ mod bundle;
 mod clients;
 mod commands;
 mod completion;
+mod compose;
 mod concepts;
 mod config;
 mod contexts;
