@@ -13,6 +13,7 @@ pub mod decode;
 pub mod disk_usage;
 pub mod event;
 pub mod exec;
+pub mod files;
 pub mod filters;
 pub mod host_config;
 pub mod image;

@@ -36,6 +36,16 @@ pub trait Output {
     }
 }
 
+impl<O: Output + ?Sized> Output for &mut O {
+    fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        (**self).bytes(bytes)
+    }
+
+    fn file(&mut self, file: BorrowedFd<'_>, size: u64) -> io::Result<u64> {
+        (**self).file(file, size)
+    }
+}
+
 fn length(size: u64) -> usize {
     usize::try_from(size).unwrap_or(usize::MAX)
 }

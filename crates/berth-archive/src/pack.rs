@@ -30,8 +30,8 @@ pub struct Found<'a> {
     pub directory: bool,
     /// It is a regular file and has nothing in it.
     pub empty_file: bool,
-    /// Something is mounted here (never said of the root).
-    pub mount: bool,
+    /// Something is mounted here: the mount's id. Never said of the root.
+    pub mount: Option<u64>,
 }
 
 /// What becomes of it.
@@ -101,7 +101,8 @@ fn link_of(file: &OwnedFd) -> String {
 impl<W: Output> Pack<'_, W> {
     fn one(&mut self, file: &OwnedFd, stat: &Statx, name: &[u8], path: &mut Vec<u8>, depth: usize) -> io::Result<()> {
         let kind = FileType::from_raw_mode(stat.stx_mode.into());
-        let mount = depth > 0 && stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT);
+        let is_mount = depth > 0 && stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT);
+        let mount = is_mount.then_some(stat.stx_mnt_id);
         let directory = kind == FileType::Directory;
         let empty_file = kind == FileType::RegularFile && stat.stx_size == 0;
         let take = (self.choose)(&Found { path, directory, empty_file, mount });

@@ -72,9 +72,9 @@ pub(crate) struct Group {
 }
 
 use crate::cmd::{
-    attach, completion, context, create, df, dial_stdio, events, exec, image_prune, images, info, inspect, kill, logs,
-    network, pause, port, prune, ps, pull, rename, restart, rm, rmi, run, start, stats, stop, stop_all, system_prune,
-    top, unpause, update, version, volume, wait,
+    attach, commit, completion, context, cp, create, df, dial_stdio, diff, events, exec, export, image_prune, images,
+    info, inspect, kill, logs, network, pause, port, prune, ps, pull, rename, restart, rm, rmi, run, start, stats,
+    stop, stop_all, system_prune, top, unpause, update, version, volume, wait,
 };
 
 /// The commands at the top, in the order of help.
@@ -84,8 +84,12 @@ pub(crate) const COMMON: &[&Command] =
 /// The others.
 pub(crate) const OTHERS: &[&Command] = &[
     &attach::COMMAND,
+    &commit::COMMAND,
+    &cp::COMMAND,
     &create::COMMAND,
+    &diff::COMMAND,
     &events::COMMAND,
+    &export::COMMAND,
     &inspect::COMMAND,
     &kill::COMMAND,
     &logs::COMMAND,
@@ -113,8 +117,12 @@ const CONTAINER: Group = Group {
     about: "Manage containers",
     commands: &[
         ("attach", &attach::COMMAND),
+        ("commit", &commit::COMMAND),
+        ("cp", &cp::COMMAND),
         ("create", &create::COMMAND),
+        ("diff", &diff::COMMAND),
         ("exec", &exec::COMMAND),
+        ("export", &export::COMMAND),
         ("inspect", &inspect::CONTAINER),
         ("kill", &kill::COMMAND),
         ("logs", &logs::COMMAND),
@@ -137,7 +145,7 @@ const CONTAINER: Group = Group {
         ("update", &update::COMMAND),
         ("wait", &wait::COMMAND),
     ],
-    not_yet: &["commit", "cp", "diff", "export"],
+    not_yet: &[],
 };
 
 const IMAGE: Group = Group {
@@ -175,12 +183,8 @@ const NOT_YET: &[&str] = &[
     "builder",
     "buildx",
     "checkpoint",
-    "commit",
     "compose",
     "config",
-    "cp",
-    "diff",
-    "export",
     "history",
     "import",
     "load",

@@ -1,15 +1,18 @@
 //! From a path to an answer: connection reuse, version agreement, error answers.
 
+use std::sync::{Mutex, PoisonError};
+
 use berth_api::{ApiVersion, ErrorResponse, decode};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::hijack::{self, Hijacked};
+use crate::outgoing::{Outgoing, Pieces};
 use crate::query::Path;
 use crate::{Client, Error, connection};
 
@@ -21,6 +24,8 @@ pub(crate) struct Call<'a> {
     path: Path,
     versioned: bool,
     body: Bytes,
+    /// A body that comes bit by bit instead: it can be sent once.
+    pieces: Mutex<Option<Pieces>>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -29,12 +34,20 @@ pub(crate) struct Call<'a> {
 pub(crate) struct Answer {
     pub(crate) response: Response<Incoming>,
     pub(crate) path: String,
-    sender: SendRequest<Full<Bytes>>,
+    sender: SendRequest<Outgoing>,
 }
 
 impl Client {
     pub(crate) fn call(&self, method: Method, path: Path) -> Call<'_> {
-        Call { client: self, method, path, versioned: true, body: Bytes::new(), headers: Vec::new() }
+        Call {
+            client: self,
+            method,
+            path,
+            versioned: true,
+            body: Bytes::new(),
+            pieces: Mutex::default(),
+            headers: Vec::new(),
+        }
     }
 }
 
@@ -49,6 +62,11 @@ impl Call<'_> {
         // The wire types have string keys only, so writing them cannot fail.
         self.body = Bytes::from(serde_json::to_vec(body).unwrap_or_default());
         self.headers.push((header::CONTENT_TYPE, HeaderValue::from_static("application/json")));
+        self
+    }
+
+    pub(crate) fn pieces(mut self, pieces: Pieces) -> Self {
+        self.pieces = Mutex::new(Some(pieces));
         self
     }
 
@@ -132,11 +150,11 @@ impl Call<'_> {
         Ok(self.answer(response, sender))
     }
 
-    fn answer(&self, response: Response<Incoming>, sender: SendRequest<Full<Bytes>>) -> Answer {
+    fn answer(&self, response: Response<Incoming>, sender: SendRequest<Outgoing>) -> Answer {
         Answer { response, path: self.path.as_str().to_owned(), sender }
     }
 
-    fn request(&self) -> Result<Request<Full<Bytes>>, Error> {
+    fn request(&self) -> Result<Request<Outgoing>, Error> {
         let path = self.path.as_str();
         let uri = match self.versioned {
             true => format!("/v{}{path}", self.client.inner.version()),
@@ -153,7 +171,8 @@ impl Call<'_> {
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
-        Ok(request.body(Full::new(self.body.clone()))?)
+        let pieces = self.pieces.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Ok(request.body(pieces.map_or_else(|| Outgoing::whole(self.body.clone()), Outgoing::Pieces))?)
     }
 }
 

@@ -3,10 +3,9 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use berth_api::ApiVersion;
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::client::conn::http1::SendRequest;
 
+use crate::outgoing::Outgoing;
 use crate::{Error, Host, Tls};
 
 /// Opens a byte stream to a daemon by other means than the host's address, as `ssh` does.
@@ -46,7 +45,7 @@ pub(crate) struct Inner {
     pub(crate) way: Way,
     /// What goes into paths, and whether the daemon may talk it down.
     version: Mutex<(ApiVersion, bool)>,
-    idle: Mutex<Vec<SendRequest<Full<Bytes>>>>,
+    idle: Mutex<Vec<SendRequest<Outgoing>>>,
     /// Sent with every request.
     pub(crate) headers: OnceLock<http::HeaderMap>,
 }
@@ -142,7 +141,7 @@ impl Inner {
         self.version.lock().unwrap_or_else(PoisonError::into_inner).0
     }
 
-    pub(crate) fn take_idle(&self) -> Option<SendRequest<Full<Bytes>>> {
+    pub(crate) fn take_idle(&self) -> Option<SendRequest<Outgoing>> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(sender) = idle.pop() {
             if !sender.is_closed() {
@@ -152,7 +151,7 @@ impl Inner {
         None
     }
 
-    pub(crate) fn keep(&self, sender: SendRequest<Full<Bytes>>) {
+    pub(crate) fn keep(&self, sender: SendRequest<Outgoing>) {
         if !sender.is_closed() {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
         }

@@ -4,8 +4,6 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -13,6 +11,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
 use crate::client::{Inner, Way};
+use crate::outgoing::Outgoing;
 use crate::{Error, Host, Tls};
 
 /// The byte stream below HTTP.
@@ -64,7 +63,7 @@ async fn secure(authority: &str, stream: TcpStream, tls: &Tls) -> Result<Stream,
 }
 
 /// Opens a connection and drives it in a task of its own, which ends with it.
-pub(crate) async fn open(inner: &Inner) -> Result<SendRequest<Full<Bytes>>, Error> {
+pub(crate) async fn open(inner: &Inner) -> Result<SendRequest<Outgoing>, Error> {
     let stream = Stream::open(&inner.host, &inner.way).await?;
     let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(async move {

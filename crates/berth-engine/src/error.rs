@@ -77,6 +77,20 @@ pub enum Error {
         /// The id of the container that has it.
         holder: String,
     },
+    /// The container has no such file.
+    #[error("Could not find the file {path} in container {container}")]
+    NoSuchFile {
+        /// As the user wrote it.
+        path: String,
+        /// As the user named it.
+        container: String,
+    },
+    /// The container was told not to write there. The sentence is Docker's.
+    #[error("{0}")]
+    ReadOnly(&'static str),
+    /// The image store.
+    #[error("{0}")]
+    Image(#[from] berth_image::Error),
     /// The specification asks for what cannot be. The sentence is Docker's where Docker has one.
     #[error("{0}")]
     Invalid(String),
@@ -192,7 +206,15 @@ impl Error {
             | Self::NoSuchExec(_)
             | Self::NoSuchImage(_)
             | Self::NoSuchVolume(_)
+            | Self::NoSuchFile { .. }
             | Self::NoVolumeDriver { .. } => ErrorKind::NotFound,
+            Self::ReadOnly(_) => ErrorKind::Forbidden,
+            Self::Image(error) => match error.kind() {
+                berth_image::ErrorKind::NotFound => ErrorKind::NotFound,
+                berth_image::ErrorKind::Conflict => ErrorKind::Conflict,
+                berth_image::ErrorKind::Invalid => ErrorKind::Invalid,
+                _ => ErrorKind::Internal,
+            },
             Self::AmbiguousPrefix(_) | Self::InvalidName(_) | Self::Invalid(_) => ErrorKind::Invalid,
             Self::NameTaken { .. }
             | Self::VolumeInUse { .. }

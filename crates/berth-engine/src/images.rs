@@ -48,6 +48,12 @@ pub trait Images: fmt::Debug + Send + Sync + 'static {
     /// The container is gone.
     fn release(&self, image: &ImageId, container: &str);
 
+    /// Makes an image of a container's writable layer and the layers it stands on. Blocks.
+    ///
+    /// # Errors
+    /// The layer cannot be read or stored; nothing has happened then.
+    fn commit(&self, commit: berth_image::Commit) -> Result<ImageId>;
+
     /// Drops the holds of containers that are not there any more.
     fn retain(&self, lives: &dyn Fn(&str) -> bool);
 }
@@ -84,6 +90,10 @@ impl Images for ImageStore {
         if let Err(error) = Self::release(self, image, container) {
             tracing::warn!(%image, container, %error, "giving an image up");
         }
+    }
+
+    fn commit(&self, commit: berth_image::Commit) -> Result<ImageId> {
+        Ok(Self::commit(self, commit)?)
     }
 
     fn retain(&self, lives: &dyn Fn(&str) -> bool) {

@@ -75,6 +75,10 @@ pub(crate) enum Command {
         stream: Option<OwnedFd>,
         reply: Reply<()>,
     },
+    /// Somebody wants to mount its root while it does not run.
+    Borrow {
+        reply: Reply<Borrowed>,
+    },
     /// Something only its shim can answer.
     Ask {
         request: Request,
@@ -97,9 +101,23 @@ pub(crate) enum Command {
     },
 }
 
+/// Whether a container's root can be mounted by somebody else.
+#[derive(Debug)]
+pub(crate) enum Borrowed {
+    /// It runs: its root is to be seen through its main process.
+    Runs,
+    /// It can, and the container is not started before this is dropped.
+    Lent(tokio::sync::OwnedMutexGuard<()>),
+    /// Somebody else has it mounted: wait for [`Shared::files`], and ask again.
+    Taken,
+}
+
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) id: ContainerId,
+    /// Held by whoever has the root of a container that does not run mounted: two mounts of one upper directory would
+    /// not see each other's changes.
+    pub(crate) files: Arc<tokio::sync::Mutex<()>>,
     view: watch::Sender<Arc<ContainerView>>,
     waiters: Mutex<Vec<(WaitCondition, oneshot::Sender<Exit>)>>,
     inbox: mpsc::UnboundedSender<Command>,
@@ -107,7 +125,13 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(view: ContainerView, inbox: mpsc::UnboundedSender<Command>) -> Self {
-        Self { id: view.id.clone(), view: watch::Sender::new(Arc::new(view)), waiters: Mutex::default(), inbox }
+        Self {
+            id: view.id.clone(),
+            files: Arc::default(),
+            view: watch::Sender::new(Arc::new(view)),
+            waiters: Mutex::default(),
+            inbox,
+        }
     }
 
     pub(crate) fn view(&self) -> Arc<ContainerView> {

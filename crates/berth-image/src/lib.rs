@@ -6,6 +6,7 @@
 //!
 //! Start reading at [`ImageStore`]; a pull is `pull/`, and [`snapshot`] mounts the result.
 
+mod commit;
 mod delete;
 mod error;
 mod event;
@@ -20,11 +21,13 @@ mod store;
 mod trash;
 mod usage;
 
+pub use commit::Commit;
 pub use delete::{DeleteOptions, Deleted};
 pub use error::{Error, ErrorKind};
 pub use event::{LayerPhase, PullEvent};
 pub use image::Image;
 pub use prune::Pruned;
+pub use pull::decompress::decompress;
 pub use store::{ImageStore, PullConfig, Pulled};
 pub use usage::Usage;
 

@@ -124,6 +124,23 @@ impl ImageStore {
         pull::pull(&self.inner, reference, platform, credentials, progress).await
     }
 
+    /// Makes an image of a container's writable layer and the layers it stands on, durably. Blocks.
+    ///
+    /// # Errors
+    /// The container holds no image, or the disk refuses; nothing is visible then.
+    pub fn commit(&self, commit: crate::Commit) -> Result<ImageId> {
+        crate::commit::commit(&self.inner, commit)
+    }
+
+    /// The blob of a layer, whether it is kept or not: that of a layer made here is made anew of its directory, byte
+    /// for byte. Whoever sends it on verifies it, as any blob. Blocks.
+    ///
+    /// # Errors
+    /// There is no such layer, or it cannot be read.
+    pub fn open_layer(&self, blob: &Digest) -> Result<Box<dyn std::io::Read + Send>> {
+        crate::commit::open_layer(&self.inner, blob)
+    }
+
     /// Every tag of a repository, as its registry lists them (for `pull --all-tags`).
     ///
     /// # Errors

@@ -12,6 +12,7 @@ pub mod exec;
 pub mod fork;
 pub mod memory;
 pub mod mount;
+pub mod namespace;
 pub mod network;
 pub mod scheduling;
 pub mod seccomp;

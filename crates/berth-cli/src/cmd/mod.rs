@@ -1,13 +1,17 @@
 //! The commands, one verb a file: its flags, what they mean, the calls it makes, what it prints.
 
 pub(crate) mod attach;
+pub(crate) mod commit;
 pub(crate) mod completion;
 pub(crate) mod context;
+pub(crate) mod cp;
 pub(crate) mod create;
 pub(crate) mod df;
 pub(crate) mod dial_stdio;
+pub(crate) mod diff;
 pub(crate) mod events;
 pub(crate) mod exec;
+pub(crate) mod export;
 pub(crate) mod image_prune;
 pub(crate) mod images;
 pub(crate) mod info;

@@ -1,6 +1,6 @@
 //! Answers: JSON, streams, nothing; and the headers that every answer of the API bears.
 
-use std::convert::Infallible;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -23,15 +23,20 @@ pub(crate) enum Content {
     Whole(Option<Bytes>),
     /// As it comes. Dropped when the client goes.
     Parts(Pin<Box<dyn Stream<Item = Bytes> + Send>>),
+    /// As it comes; an error breaks the connection off, so that nobody takes the part for the whole.
+    Fallible(Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>),
 }
 
 impl Body for Content {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         match self.get_mut() {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Fallible(stream) => {
+                stream.as_mut().poll_next(cx).map(|part| part.map(|bytes| bytes.map(Frame::data)))
+            }
             Self::Parts(stream) => stream.as_mut().poll_next(cx).map(|part| part.map(|bytes| Ok(Frame::data(bytes)))),
         }
     }
@@ -43,7 +48,7 @@ impl Body for Content {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Self::Parts(_) => SizeHint::default(),
+            Self::Parts(_) | Self::Fallible(_) => SizeHint::default(),
         }
     }
 }
@@ -69,6 +74,13 @@ pub(crate) fn json<T: Serialize>(status: StatusCode, value: &T) -> Answer {
 /// Bytes as they come.
 pub(crate) fn stream(kind: &'static str, parts: impl Stream<Item = Bytes> + Send + 'static) -> Answer {
     let mut answer = Response::new(Content::Parts(Box::pin(parts)));
+    set_type(&mut answer, kind);
+    answer
+}
+
+/// Bytes as they come, if they do.
+pub(crate) fn fallible(kind: &'static str, parts: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Answer {
+    let mut answer = Response::new(Content::Fallible(Box::pin(parts)));
     set_type(&mut answer, kind);
     answer
 }

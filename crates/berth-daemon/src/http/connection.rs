@@ -26,9 +26,11 @@ where
 {
     let slot = Slot::default();
     let busy = Arc::new(AtomicBool::new(false));
-    let service = hyper::service::service_fn(|request| {
+    let service = hyper::service::service_fn(|request: Request<Incoming>| {
+        let long = request.method() == http::Method::PUT;
         let (busy, answering) = (busy.clone(), respond(request, slot.clone()));
-        busy.store(true, Ordering::Relaxed);
+        // Where the request itself is long (an archive), its end must be seen: a client that went away sends no more.
+        busy.store(!long, Ordering::Relaxed);
         Box::pin(async move {
             let answer = answering.await;
             busy.store(false, Ordering::Relaxed);

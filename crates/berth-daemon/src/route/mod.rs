@@ -4,6 +4,8 @@
 //! found by method and pattern, in order; a name in a pattern takes whatever is there, slashes included, because
 //! image names hold them. A test holds the table against the API's own list, and writes `docs/not-yet.md` from it.
 
+mod archive;
+mod commit;
 mod containers;
 mod disk_usage;
 mod down;

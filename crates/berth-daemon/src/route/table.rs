@@ -3,8 +3,8 @@
 use http::Method;
 
 use super::{
-    Action, Operation, containers, disk_usage, down, exec, figures, images, log, networks, prune, prune_images, pull,
-    stdio, system, update, volumes,
+    Action, Operation, archive, commit, containers, disk_usage, down, exec, figures, images, log, networks, prune,
+    prune_images, pull, stdio, system, update, volumes,
 };
 
 macro_rules! operations {
@@ -21,7 +21,7 @@ macro_rules! serve {
 
 use Action::{NotYet, Serve, Swarm};
 
-const COPY: &str = "copy files into and out of containers";
+const COPY: &str = "copy files by the old copy call (it went with API 1.24; use archive)";
 const NETWORKS: &str = "have networks besides bridge, host and none";
 const PLUGINS: &str = "have plugins";
 const BUILD: &str = "build images";
@@ -49,8 +49,8 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
     GET "/containers/{name}/json" => serve!(containers::inspect);
     GET "/containers/{name}/top" => serve!(figures::top);
     GET "/containers/{name}/logs" => serve!(log::logs);
-    GET "/containers/{name}/changes" => NotYet("list what changed in a container");
-    GET "/containers/{name}/export" => NotYet("export containers");
+    GET "/containers/{name}/changes" => serve!(archive::changes);
+    GET "/containers/{name}/export" => serve!(archive::export);
     GET "/containers/{name}/stats" => serve!(figures::stats);
     POST "/containers/{name}/resize" => serve!(containers::resize);
     POST "/containers/{name}/start" => serve!(containers::start);
@@ -67,9 +67,9 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
     DELETE "/containers/{name}/checkpoints/{checkpoint}" => NotYet(CHECKPOINTS);
     GET "/containers/{name}/checkpoints" => NotYet(CHECKPOINTS);
     POST "/containers/{name}/checkpoints" => NotYet(CHECKPOINTS);
-    HEAD "/containers/{name}/archive" => NotYet(COPY);
-    GET "/containers/{name}/archive" => NotYet(COPY);
-    PUT "/containers/{name}/archive" => NotYet(COPY);
+    HEAD "/containers/{name}/archive" => serve!(archive::head);
+    GET "/containers/{name}/archive" => serve!(archive::get);
+    PUT "/containers/{name}/archive" => serve!(archive::put);
     POST "/containers/{name}/copy" => NotYet(COPY);
     POST "/containers/{name}/exec" => serve!(exec::create);
     DELETE "/containers/{name}" => serve!(containers::remove);
@@ -91,7 +91,7 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
     POST "/images/{name}/tag" => NotYet("tag images");
     DELETE "/images/{name}" => serve!(images::remove);
     GET "/distribution/{name}/json" => NotYet("look an image up at its registry");
-    POST "/commit" => NotYet("make images of containers");
+    POST "/commit" => serve!(commit::commit);
     POST "/build" => NotYet(BUILD);
     POST "/build/prune" => serve!(prune_images::build_cache);
     GET "/build/prune" => serve!(prune_images::build_cache);

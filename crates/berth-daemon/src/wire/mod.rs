@@ -6,6 +6,7 @@ pub(crate) mod echo;
 pub(crate) mod echo_mount;
 pub(crate) mod event;
 pub(crate) mod exec;
+pub(crate) mod files;
 pub(crate) mod health;
 pub(crate) mod image;
 pub(crate) mod info;

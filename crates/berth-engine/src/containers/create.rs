@@ -33,7 +33,7 @@ impl Containers {
         let prepared = tokio::task::spawn_blocking(prepare).await;
         let Prepared { id, record, images, warnings, reservation, volumes } =
             prepared.map_err(|e| Error::Internal(format!("creating a container: {e}")))??;
-        self.commit(&id, record.clone(), images, volumes.entries()).await?;
+        self.record(&id, record.clone(), images, volumes.entries()).await?;
         let mounts = record.effective.mounts.clone();
         let seed = Seed { id: id.clone(), record, shim: None, expect_start: true };
         let task = match self.ground.faults.at("create.recorded").and_then(|()| Task::new(self.ground.clone(), seed)) {
@@ -64,7 +64,7 @@ impl Containers {
         }
     }
 
-    async fn commit(
+    async fn record(
         &self,
         id: &ContainerId,
         record: ContainerRecord,

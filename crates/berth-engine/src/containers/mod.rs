@@ -105,7 +105,7 @@ impl Containers {
         Ok(self.find(key)?.view())
     }
 
-    fn find(&self, key: &str) -> Result<Arc<Shared>> {
+    pub(crate) fn find(&self, key: &str) -> Result<Arc<Shared>> {
         self.ground.index().resolve(key)
     }
 }

@@ -49,7 +49,7 @@ const BASIC: [Basic; 7] = [
     },
 ];
 
-pub(super) fn all(inputs: Inputs<'_>) -> Result<Vec<Mount>> {
+pub(crate) fn all(inputs: Inputs<'_>) -> Result<Vec<Mount>> {
     let spec = inputs.spec;
     let asked = &inputs.effective.mounts;
     let users: BTreeSet<String> = asked.iter().map(|m| clean(&m.target)).collect();

@@ -177,7 +177,7 @@ pub(crate) fn prepare(
     // First, so that it is executed while we mount.
     let shim = berth_shim::client::prepare(ground.program.as_fd(), id.as_str())
         .map_err(|source| Error::Shim { id: id.to_string(), source })?;
-    let mounted = ground.faults.at("start.shim").and_then(|()| mount(ground, id, image, paths, volatile));
+    let mounted = ground.faults.at("start.shim").and_then(|()| mount_root(ground, id, image, paths, volatile));
     match mounted.and_then(|root| ground.faults.at("start.mount").map(|()| root)) {
         Ok(root) => Ok(Prepared { root, shim }),
         Err(error) => {
@@ -187,7 +187,14 @@ pub(crate) fn prepare(
     }
 }
 
-fn mount(ground: &Ground, id: &ContainerId, image: &ImageId, paths: &Paths, volatile: bool) -> Result<OwnedFd> {
+/// Mounts a container's root file system, attached nowhere.
+pub(crate) fn mount_root(
+    ground: &Ground,
+    id: &ContainerId,
+    image: &ImageId,
+    paths: &Paths,
+    volatile: bool,
+) -> Result<OwnedFd> {
     let lowers = ground.images.layers(image, id.as_str())?;
     let writable = snapshot::Writable::at(&paths.directory);
     let refused = |e: berth_image::Error| Error::Internal(e.to_string());

@@ -39,7 +39,7 @@ use launch::Prepared;
 use link::Link;
 
 pub(crate) use end::ExitRecord;
-pub(crate) use launch::missing_source;
+pub(crate) use launch::{missing_source, mount_root};
 
 /// A container at the moment its task begins.
 #[derive(Debug)]
@@ -202,6 +202,7 @@ impl Task {
             Command::Ask { request, reply } => self.ask(request, reply),
             Command::Checked { run, probe, reply } => self.checked(run, probe, reply),
             Command::Respec { respec, reply } => self.respec(respec, reply).await,
+            Command::Borrow { reply } => self.lend(reply).await,
             Command::Unprepare => self.unprepare().await,
             Command::Rename { name, reply } => self.rename(name, reply).await,
             Command::Remove { force, volumes, reply } => return self.remove(force, volumes, reply).await,

@@ -12,7 +12,7 @@ use super::launch::{Birth, Order, Prepared, launch, prepare};
 use super::link::Link;
 use super::{Fate, Task};
 use crate::ground::{Ground, exit_record};
-use crate::shared::{Command, Reply, Shared};
+use crate::shared::{Borrowed, Command, Reply, Shared};
 use crate::state::{Change, State};
 use crate::{Error, Result};
 
@@ -41,6 +41,19 @@ impl Task {
         if let Ok(Ok(prepared)) = prepared.await {
             drop(tokio::task::spawn_blocking(move || prepared.discard()).await);
         }
+    }
+
+    /// Lends the root of a container that does not run.
+    pub(super) async fn lend(&mut self, reply: Reply<Borrowed>) {
+        let answer = match self.shared.files.clone().try_lock_owned() {
+            _ if self.state.is_alive() => Borrowed::Runs,
+            Err(_) => Borrowed::Taken,
+            Ok(lease) => {
+                self.unprepare().await;
+                Borrowed::Lent(lease)
+            }
+        };
+        drop(reply.send(Ok(answer)));
     }
 
     pub(super) async fn start(&mut self, reply: Reply<()>) -> Fate {
@@ -74,6 +87,8 @@ impl Task {
     }
 
     pub(super) async fn bring_up(&mut self) -> Result<()> {
+        // Whoever puts files into it mounted its root for that: they are to be there when it starts.
+        let _files = self.shared.files.clone().lock_owned().await;
         self.change(Change::Start(Timestamp::now()));
         self.runs += 1;
         if let Some(shim) = self.retiring.take() {

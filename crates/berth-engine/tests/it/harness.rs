@@ -45,6 +45,10 @@ impl OneDirectory {
 }
 
 impl Images for OneDirectory {
+    fn commit(&self, _: berth_image::Commit) -> berth_engine::Result<ImageId> {
+        Err(berth_engine::Error::Unsupported("one directory takes no commits".into()))
+    }
+
     fn resolve(&self, name: &str, _: Option<&str>) -> berth_engine::Result<ContainerImage> {
         if name != "busybox" {
             return Err(berth_engine::Error::NoSuchImage(format!("No such image: {name}:latest")));

@@ -10,8 +10,11 @@ const MAX_RATIO: u64 = 200;
 /// The window zstd may ask for (its own default limit for streams).
 const ZSTD_WINDOW_LOG: u32 = 27;
 
-/// The uncompressed bytes of `input`.
-pub(crate) fn decompress<'a>(mut input: impl BufRead + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
+/// The uncompressed bytes of `input`: as they are, or out of gzip or zstd.
+///
+/// # Errors
+/// It cannot be read, or is compressed by something else.
+pub fn decompress<'a>(mut input: impl BufRead + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
     let magic = input.fill_buf()?;
     Ok(match magic {
         [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(input)),

@@ -4,7 +4,7 @@
 //! record is written, nothing has a name; what is here by then is kept for the next try.
 
 mod choose;
-mod decompress;
+pub(crate) mod decompress;
 mod embedded;
 mod layer;
 mod source;
