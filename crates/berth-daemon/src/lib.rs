@@ -10,6 +10,8 @@
 //! What is deliberately absent: middleware, handlers that look at API versions for the shape of an answer, and any
 //! state of its own beyond what `daemon.rs` lists.
 
+#![cfg_attr(test, recursion_limit = "256")]
+
 mod daemon;
 mod disk;
 mod flags;

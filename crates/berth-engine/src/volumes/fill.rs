@@ -262,7 +262,7 @@ mod tests {
             fs::set_permissions(a.join(path), PermissionsExt::from_mode(mode)).unwrap();
         }
         lsetxattr(a.join("tool").as_path(), "user.note", b"kept", XattrFlags::empty()).unwrap();
-        lsetxattr(a.as_ref(), "user.top", b"too", XattrFlags::empty()).unwrap();
+        lsetxattr(a, "user.top", b"too", XattrFlags::empty()).unwrap();
         copy(open(a), open(b).as_fd()).unwrap();
         for path in ["", "sub", "sub/deep", "sub/file", "again", "tool", "link", "pipe", "null"] {
             let (mut wanted, mut got) = (facts(&a.join(path)), facts(&b.join(path)));
