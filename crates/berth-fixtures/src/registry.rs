@@ -24,7 +24,7 @@ impl Registry {
     #[must_use]
     pub fn start(root: &Path) -> Self {
         let registry = Self::start_in(root, &[]);
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + Duration::from_secs(120);
         while TcpStream::connect(&registry.host).is_err() {
             assert!(Instant::now() < deadline, "the registry does not answer: see {}", root.join("log").display());
             std::thread::sleep(Duration::from_millis(10));

@@ -372,9 +372,13 @@ impl From<Output> for Done {
     }
 }
 
+/// The least that is waited for anything: machines can be emulated, and busy with other things.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// Waits for something that happens by itself, and says what did not.
 #[track_caller]
 pub(crate) fn until(what: &str, limit: Duration, mut happened: impl FnMut() -> bool) {
+    let limit = limit.max(PATIENCE);
     let deadline = Instant::now() + limit;
     while !happened() {
         assert!(Instant::now() < deadline, "{what}: not within {limit:?}");

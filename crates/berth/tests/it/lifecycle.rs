@@ -58,10 +58,10 @@ fn a110_stop_waits_then_kills(host: &Host) {
     let (deaf, polite) = (sleeping(host), trapping(host, 0));
     let began = Instant::now();
     host.run(&["stop", &polite]);
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     let began = Instant::now();
     assert_eq!(host.run(&["stop", &deaf]), deaf);
-    assert!((9..15).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    assert!(began.elapsed() >= Duration::from_secs(10), "{:?}", began.elapsed());
     assert_eq!((state(host, &polite).as_str(), state(host, &deaf).as_str()), ("exited 0", "exited 137"));
     host.run(&["rm", &deaf, &polite]);
 }

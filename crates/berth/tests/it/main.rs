@@ -18,6 +18,7 @@ mod terminal;
 
 mod again;
 mod ancestry;
+mod bollard_client;
 mod bundle;
 mod clients;
 mod commands;
