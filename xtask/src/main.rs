@@ -1,4 +1,4 @@
-//! The project's own chores: `cargo xtask check|tidy|bench|soak|vm|power`.
+//! The project's own chores: `cargo xtask check|tidy|bench|soak|upgrade|vm|power`.
 //!
 //! `check` is everything that the gate runs. Start reading there.
 
@@ -7,6 +7,7 @@ mod check;
 mod install;
 mod soak;
 mod tidy;
+mod upgrade;
 mod vm;
 
 use std::process::{Command, ExitCode};
@@ -21,6 +22,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   bench streams [--rounds N] [--json FILE]
                       the same for logs, attach and exec
   soak ROUNDS         the tests in which chance decides, many times over
+  upgrade PREVIOUS    containers that the program PREVIOUS started, taken up by this one
   vm VMRUN ENGINE [FILTER…]
                       the promised rows in a virtual machine; VMRUN is the program that boots it
   power VMRUN ENGINE ROUNDS
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         ["bench", "streams", options @ ..] => bench::Options::parse(options).and_then(|o| bench::run_streams(&o)),
         ["bench", "run", options @ ..] => bench::Options::parse(options).and_then(|options| bench::run(&options)),
         ["soak", rounds] => soak::run(rounds),
+        ["upgrade", previous] => upgrade::run(previous),
         ["vm", vmrun, engine, filters @ ..] => vm::run(vmrun, engine, filters),
         ["power", vmrun, engine, rounds] => vm::power(vmrun, engine, rounds),
         ["tidy"] => tidy::run(),
