@@ -49,6 +49,9 @@ fn duration(text: &str) -> Option<SignedDuration> {
         Some(rest) => (true, rest),
         None => (false, text),
     };
+    if rest.is_empty() {
+        return None;
+    }
     let mut seconds = 0.0;
     while !rest.is_empty() {
         let unit = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
@@ -67,7 +70,7 @@ fn duration(text: &str) -> Option<SignedDuration> {
         rest = &rest[end..];
     }
     let signed = if negative { -seconds } else { seconds };
-    (!text.is_empty()).then(|| SignedDuration::try_from_secs_f64(signed).ok()).flatten()
+    SignedDuration::try_from_secs_f64(signed).ok()
 }
 
 /// How long ago, from `then` to now.
