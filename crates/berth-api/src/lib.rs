@@ -19,6 +19,7 @@ pub mod host_config;
 pub mod image;
 pub mod inspect;
 pub mod network;
+pub mod plan;
 pub mod progress;
 pub mod registry;
 pub mod stats;

@@ -1,6 +1,7 @@
 //! Calls about containers.
 
 use berth_api::container::{AllStopped, ContainersPruned, UpdateResponse};
+use berth_api::plan::CreatePlan;
 use berth_api::stats::{Stats, Top};
 use berth_api::{
     ContainerInspect, ContainerSummary, CreateRequest, CreateResponse, Filters, HostConfig, WaitResponse, decode,
@@ -136,6 +137,20 @@ impl Client {
         request: &CreateRequest,
     ) -> Result<CreateResponse, Error> {
         let path = Path::new(&["containers", "create"]).text("name", name).text("platform", platform);
+        self.call(Method::POST, path).json(request).decode().await
+    }
+
+    /// What making and starting a container would do; nothing is done. Berth's own call.
+    ///
+    /// # Errors
+    /// 404: no such image, or (as 405) a daemon that plans nothing; 409: the name is taken.
+    pub async fn plan_container(
+        &self,
+        name: &str,
+        platform: &str,
+        request: &CreateRequest,
+    ) -> Result<CreatePlan, Error> {
+        let path = Path::new(&["containers", "plan"]).text("name", name).text("platform", platform);
         self.call(Method::POST, path).json(request).decode().await
     }
 

@@ -97,12 +97,16 @@ impl<T> Default for Index<T> {
 impl<T: Clone> Index<T> {
     /// Takes a name for `id` before there is anything to find under it.
     pub(crate) fn reserve(&mut self, name: &str, id: &ContainerId) -> Result<()> {
+        self.check_free(name)?;
+        self.names.insert(name.to_owned(), id.as_str().to_owned());
+        Ok(())
+    }
+
+    /// Whether a name could be taken.
+    pub(crate) fn check_free(&self, name: &str) -> Result<()> {
         match self.names.get(name) {
             Some(holder) => Err(Error::NameTaken { name: name.to_owned(), holder: holder.clone() }),
-            None => {
-                self.names.insert(name.to_owned(), id.as_str().to_owned());
-                Ok(())
-            }
+            None => Ok(()),
         }
     }
 

@@ -12,12 +12,16 @@ use crate::{Error, Result};
 
 const OURSELVES: &str = "/proc/self/exe";
 
+/// Where the copy of this version lies.
+pub(crate) fn path(data_root: &Path) -> Result<PathBuf> {
+    let ours = fs::metadata(OURSELVES).map_err(Error::file("looking at", OURSELVES))?;
+    let name = format!("docker-init-{}-{}-{}", ours.size(), ours.mtime(), ours.mtime_nsec());
+    Ok(data_root.join("init").join(name))
+}
+
 /// The copy, made where it is missing or of another version. Blocks for the copying of some 20 MB the first time.
 pub(crate) fn program(data_root: &Path) -> Result<PathBuf> {
-    let ours = fs::metadata(OURSELVES).map_err(Error::file("looking at", OURSELVES))?;
-    let directory = data_root.join("init");
-    let name = format!("docker-init-{}-{}-{}", ours.size(), ours.mtime(), ours.mtime_nsec());
-    let path = directory.join(name);
+    let (directory, path) = (data_root.join("init"), path(data_root)?);
     if path.exists() {
         return Ok(path);
     }

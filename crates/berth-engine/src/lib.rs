@@ -45,7 +45,7 @@ pub mod view;
 pub mod volumes;
 
 pub use berth_cgroup::BlkioEntry;
-pub use containers::{Attachment, Containers, Created, Exit, WaitFuture};
+pub use containers::{Attachment, Containers, Created, Exit, Foreseen, WaitFuture};
 pub use engine::{Engine, EngineConfig};
 pub use error::{Error, ErrorKind, Result};
 pub use events::{Event, EventKind, Events, Subscription};

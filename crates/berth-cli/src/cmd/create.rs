@@ -20,8 +20,12 @@ pub(crate) const COMMAND: Command = Command {
 
 fn run(session: &Session, parsed: &Parsed) -> Outcome {
     let mut plan = create::plan(parsed).map_err(|reason| session.program.not_run(&reason, &session.path, 125))?;
+    create::check_format(parsed)?;
     let client = session.client()?;
     plan.add_proxies(session, &client);
+    if parsed.on("dry-run") {
+        return create::show(session, &client, &plan, parsed);
+    }
     let id = session.block_on(create::make(session, &client, &plan))?.map_err(Failure::new)?;
     crate::print(&format!(
         "{id}

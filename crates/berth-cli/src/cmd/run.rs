@@ -31,12 +31,17 @@ fn run(session: &Session, parsed: &Parsed) -> Outcome {
         return Err(Failure::new("conflicting options: cannot specify both --attach and --detach"));
     }
     let mut plan = create::plan(parsed).map_err(|reason| not_run(&reason, NOT_RUN))?;
+    create::check_format(parsed)?;
     let config = plan.request.config.clone();
-    if config.attach_stdin && config.tty && !terminal::stdin_is_terminal() {
+    let dry = parsed.on("dry-run");
+    if !dry && config.attach_stdin && config.tty && !terminal::stdin_is_terminal() {
         return Err(Failure::new("the input device is not a TTY"));
     }
     let client = session.client().map_err(|f| not_run(&f.message, NOT_RUN))?;
     plan.add_proxies(session, &client);
+    if dry {
+        return create::show(session, &client, &plan, parsed);
+    }
     if parsed.on("detach") {
         return session.block_on(in_background(session, &client, &plan))?;
     }

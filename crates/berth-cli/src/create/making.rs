@@ -35,8 +35,13 @@ pub(crate) async fn make(session: &Session, client: &Client, plan: &Plan) -> Res
     Ok(created.id)
 }
 
+/// The file of `--cidfile` is there already.
+pub(super) fn cidfile_exists(path: &str) -> String {
+    format!("container ID file found, make sure the other container isn't running or delete {path}")
+}
+
 /// Something else than the image may be missing: a container whose namespace is to be joined, a network.
-fn is_about_image(error: &berth_client::Error) -> bool {
+pub(super) fn is_about_image(error: &berth_client::Error) -> bool {
     error.to_string().to_ascii_lowercase().contains("no such image")
 }
 
@@ -48,9 +53,7 @@ impl CidFile {
         let Some(path) = path else { return Ok(Self(None)) };
         match std::fs::OpenOptions::new().write(true).create_new(true).open(path) {
             Ok(file) => Ok(Self(Some((path.to_owned(), file)))),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                Err(format!("container ID file found, make sure the other container isn't running or delete {path}"))
-            }
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Err(cidfile_exists(path)),
             Err(error) => Err(format!("failed to create the container ID file: {}", os_error("open", path, &error))),
         }
     }

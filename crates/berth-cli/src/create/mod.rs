@@ -1,16 +1,18 @@
 //! What `run` and `create` share: the flags, and from what was typed to the create request.
 //!
 //! `flags` is the table; `config` and `host` make the two halves of the wire's request, `health` and `networks`
-//! the two parts that have rules of their own. [`Plan`] is the result: nothing downstream checks again.
+//! the two parts that have rules of their own; `making` makes it, `dry_run` only tells. [`Plan`] is the result: nothing downstream checks again.
 
 pub(crate) mod flags;
 
 mod config;
+mod dry_run;
 mod health;
 mod host;
 mod making;
 mod networks;
 
+pub(crate) use dry_run::{check_format, show};
 pub(crate) use host::restart_policy;
 pub(crate) use making::make;
 

@@ -16,6 +16,7 @@ use crate::http::request::{Call, invalid_json};
 use crate::steps::{self, Object};
 use crate::wire::create::Asked;
 use crate::wire::inspect;
+use crate::wire::plan as wire_plan;
 use crate::wire::summary::{self, Wanted};
 
 const DONE: StatusCode = StatusCode::NO_CONTENT;
@@ -81,16 +82,28 @@ fn sizes(daemon: &Daemon, view: &ContainerView) -> (i64, i64) {
 
 /// `POST /containers/create`
 pub(crate) async fn create(mut call: Call) -> Result<Answer, ApiError> {
+    let (name, spec) = asked(&mut call).await?;
+    let created = call.daemon.engine.containers().create(name, spec).await?;
+    let answer = CreateResponse { id: created.id.to_string(), warnings: created.warnings };
+    Ok(answer::json(StatusCode::CREATED, &answer))
+}
+
+/// `POST /containers/plan`, which is ours: what create and start would do.
+pub(crate) async fn plan(mut call: Call) -> Result<Answer, ApiError> {
+    let (name, spec) = asked(&mut call).await?;
+    let foreseen = call.daemon.engine.containers().foresee(name, spec).await?;
+    Ok(answer::json(StatusCode::OK, &wire_plan::plan(&foreseen)?))
+}
+
+/// The name and the container that a request to create asks for.
+async fn asked(call: &mut Call) -> Result<(Option<String>, ContainerSpec), ApiError> {
     let body = call.required_json().await?;
     let mut request = CreateRequest::decode(&body).map_err(|error| invalid_json(&error))?;
     steps::create_request(call.version, &mut request);
     let platform = if call.version >= ApiVersion::new(1, 41) { call.query.text("platform") } else { "" };
     let spec = ContainerSpec::try_from(Asked { request, platform, defaults: &call.daemon.defaults })?;
     let name = call.query.text("name");
-    let name = (!name.is_empty()).then(|| name.to_owned());
-    let created = call.daemon.engine.containers().create(name, spec).await?;
-    let answer = CreateResponse { id: created.id.to_string(), warnings: created.warnings };
-    Ok(answer::json(StatusCode::CREATED, &answer))
+    Ok(((!name.is_empty()).then(|| name.to_owned()), spec))
 }
 
 /// `GET /containers/{name}/json`

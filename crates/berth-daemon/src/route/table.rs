@@ -44,6 +44,8 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
     // Containers.
     GET "/containers/json" => serve!(containers::list);
     POST "/containers/create" => serve!(containers::create);
+    // Ours: what create and start would do.
+    POST "/containers/plan" => serve!(containers::plan);
     GET "/containers/prune" => serve!(prune::would_go);
     POST "/containers/prune" => serve!(prune::containers);
     GET "/containers/{name}/json" => serve!(containers::inspect);

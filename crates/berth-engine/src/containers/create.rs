@@ -121,13 +121,21 @@ impl Drop for Reservation {
     }
 }
 
-fn prepare(ground: &Arc<Ground>, name: Option<String>, mut spec: ContainerSpec) -> Result<Prepared> {
+/// What is decided before anything is touched.
+pub(super) struct Settled {
+    pub(super) image: ContainerImage,
+    pub(super) platform: berth_oci::Platform,
+    pub(super) effective: Effective,
+    pub(super) warnings: Vec<String>,
+}
+
+/// Completes what was asked for, and decides what it amounts to.
+pub(super) fn settle(ground: &Ground, id: &ContainerId, spec: &mut ContainerSpec) -> Result<Settled> {
     spec.runtime = ground.runtimes().resolve(&spec.runtime)?;
-    let mut warnings = complete(ground, &mut spec)?;
+    let mut warnings = complete(ground, spec)?;
     let image = ground.images.resolve(&spec.image, spec.platform.as_deref())?;
-    let id = ContainerId::random();
-    let mut effective = effective::merge(&id, &spec, &image.config, &ground.host)?;
-    share_names(ground, &mut spec, &mut effective);
+    let mut effective = effective::merge(id, spec, &image.config, &ground.host)?;
+    share_names(ground, spec, &mut effective);
     if !effective.stop_signal.is_empty() {
         signals::parse(&effective.stop_signal)?;
     }
@@ -138,6 +146,12 @@ fn prepare(ground: &Arc<Ground>, name: Option<String>, mut spec: ContainerSpec) 
             "The requested image's platform ({platform}) does not match the detected host platform ({host}) and no specific platform was requested"
         ));
     }
+    Ok(Settled { image, platform, effective, warnings })
+}
+
+fn prepare(ground: &Arc<Ground>, name: Option<String>, mut spec: ContainerSpec) -> Result<Prepared> {
+    let id = ContainerId::random();
+    let Settled { image, platform, mut effective, warnings } = settle(ground, &id, &mut spec)?;
     let name = reserve(ground, name, &id)?;
     let reservation = Reservation { ground: ground.clone(), id: id.clone(), name: name.clone(), kept: false };
     ground.faults.at("create.reserved")?;
@@ -168,6 +182,21 @@ fn prepare_mounts(
     image: &ContainerImage,
     effective: &mut Effective,
 ) -> Result<(Making, Vec<(ImageId, String)>)> {
+    let images = settle_mounts(ground, spec, image, effective)?;
+    let volumes = Making::begin(&ground.volumes, id.as_str(), &mut effective.mounts)?;
+    if effective.mounts.iter().any(|mount| matches!(mount.kind, MountKind::Volume(_))) {
+        volumes.fill(&effective.mounts, &ground.images.root(&image.id)?)?;
+    }
+    Ok((volumes, images))
+}
+
+/// Adds other containers' mounts, and finds the images that are mounted.
+pub(super) fn settle_mounts(
+    ground: &Ground,
+    spec: &ContainerSpec,
+    image: &ContainerImage,
+    effective: &mut Effective,
+) -> Result<Vec<(ImageId, String)>> {
     if !spec.volumes_from.is_empty() {
         let donors = spec.volumes_from.iter().map(|from| donor(ground, from)).collect::<Result<Vec<_>>>()?;
         effective.mounts = points::resolve(spec, &points::declared(spec, &image.config), &donors)?;
@@ -180,11 +209,7 @@ fn prepare_mounts(
             images.push((found, reference.clone()));
         }
     }
-    let volumes = Making::begin(&ground.volumes, id.as_str(), &mut effective.mounts)?;
-    if effective.mounts.iter().any(|mount| matches!(mount.kind, MountKind::Volume(_))) {
-        volumes.fill(&effective.mounts, &ground.images.root(&image.id)?)?;
-    }
-    Ok((volumes, images))
+    Ok(images)
 }
 
 fn donor(ground: &Ground, from: &VolumesFrom) -> Result<points::Donor> {

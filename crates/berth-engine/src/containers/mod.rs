@@ -1,14 +1,17 @@
 //! The containers' verbs: find the container, pass the command to its task, wait for what the caller asked to wait for.
 //!
-//! One file a family of verbs: `create.rs`, `life.rs` (start to remove), `stdio.rs` (attach, logs), `exec.rs`.
+//! One file a family of verbs: `create.rs`, `foresee.rs` (what creating would do), `life.rs` (start to remove), `stdio.rs` (attach, logs), `exec.rs`.
 
 mod create;
 mod down;
 mod exec;
 mod figures;
+mod foresee;
 mod life;
 mod stdio;
 mod update;
+
+pub use foresee::Foreseen;
 
 use std::future::Future;
 use std::pin::Pin;

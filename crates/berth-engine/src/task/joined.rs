@@ -73,6 +73,11 @@ impl Held {
     }
 }
 
+/// Whether what `spec` shares with other containers could be opened now.
+pub(crate) fn can_join(ground: &Ground, id: &ContainerId, spec: &ContainerSpec) -> Result<()> {
+    Held::of(ground, id, spec).map(drop)
+}
+
 fn find(ground: &Ground, key: &str) -> Result<Arc<ContainerView>> {
     Ok(ground.index().resolve(key)?.view())
 }

@@ -39,6 +39,7 @@ use launch::Prepared;
 use link::Link;
 
 pub(crate) use end::ExitRecord;
+pub(crate) use joined::can_join;
 pub(crate) use launch::{missing_source, mount_root};
 
 /// A container at the moment its task begins.

@@ -20,6 +20,36 @@ use super::{ANONYMOUS, check_driver};
 use crate::spec::{MountKind, MountSpec, Origin, VolumeMount};
 use crate::{Error, Result};
 
+/// Names the volumes of `mounts` as [`Making::begin`] would (numbers stand for the names of those without one), and gives
+/// the names of those it would make. Touches nothing.
+pub(crate) fn foresee(shelf: &Shelf, mounts: &mut [MountSpec]) -> Result<Vec<String>> {
+    let mut missing: Vec<String> = Vec::new();
+    for (number, mount) in mounts.iter_mut().enumerate() {
+        let MountKind::Volume(volume) = &mut mount.kind else { continue };
+        if volume.name.is_empty() {
+            volume.name = format!("{number:064}");
+        }
+        let name = VolumeName::parse(&volume.name)?;
+        check_driver(name.as_str(), &volume.driver)?;
+        if is_missing(shelf, &name, volume, mount.origin)? && !missing.contains(&volume.name) {
+            missing.push(volume.name.clone());
+        }
+    }
+    Ok(missing)
+}
+
+/// Whether a mount's volume has to be made; one that cannot be is refused.
+fn is_missing(shelf: &Shelf, name: &VolumeName, volume: &VolumeMount, origin: Origin) -> Result<bool> {
+    if shelf.record(name.as_str())?.is_some() {
+        return Ok(false);
+    }
+    if origin == Origin::Inherited {
+        return Err(Error::NoSuchVolume(name.to_string()));
+    }
+    Device::read(&volume.options).map_err(|why| Error::Invalid(format!("create {name}: {why}")))?;
+    Ok(true)
+}
+
 /// What a container's creation holds of its volumes.
 #[derive(Debug)]
 pub(crate) struct Making {
@@ -66,13 +96,9 @@ impl Making {
         }
         self.claims.push(self.shelf.claims.claim(name.as_str(), &self.container));
         self.entries.used.push(name.to_string());
-        if self.shelf.record(name.as_str())?.is_some() {
+        if !is_missing(&self.shelf, &name, volume, origin)? {
             return Ok(());
         }
-        if origin == Origin::Inherited {
-            return Err(Error::NoSuchVolume(name.to_string()));
-        }
-        Device::read(&volume.options).map_err(|why| Error::Invalid(format!("create {name}: {why}")))?;
         let some = |map: &BTreeMap<String, String>| (!map.is_empty()).then(|| map.clone());
         let record =
             VolumeRecord { created: Timestamp::now(), labels: some(&volume.labels), options: some(&volume.options) };

@@ -26,7 +26,7 @@ use jiff::Timestamp;
 use rustix::io::Errno;
 
 pub(crate) use leave::{Parting, forget_in};
-pub(crate) use make::{Entries, Making};
+pub(crate) use make::{Entries, Making, foresee};
 pub use name::VolumeName;
 pub(crate) use record::release_in;
 pub(crate) use shelf::{Shelf, tree_within};

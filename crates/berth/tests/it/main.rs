@@ -30,6 +30,7 @@ mod config;
 mod contexts;
 mod debian;
 mod devices;
+mod dry_run;
 mod endings;
 mod events;
 mod faults;
