@@ -50,6 +50,9 @@ pub(crate) async fn copy(stream: Hijacked, attached: &Attached) -> Result<Ended,
     let mut typed = attached.stdin.then(input::read);
     let mut watch = (attached.tty && raw.is_some()).then(|| Watch::new(attached.detach_keys.clone()));
     let mut buffer = vec![0u8; BUFFER];
+    // What was typed and is not sent yet. Sending waits beside reading: a container that echoes stops taking input
+    // until its output is read.
+    let mut unsent = Vec::new();
     let ended = signals::ends_us();
     tokio::pin!(ended);
     loop {
@@ -63,7 +66,15 @@ pub(crate) async fn copy(stream: Hijacked, attached: &Attached) -> Result<Ended,
                 Err(error) if is_hangup(&error) => return Ok(Ended::Output),
                 Err(error) => return Err(error.into()),
             },
-            chunk = next(&mut typed) => match chunk {
+            sent = to.write(&unsent), if !unsent.is_empty() => match sent {
+                Ok(n) => drop(unsent.drain(..n)),
+                // A container that no longer reads is no reason to stop showing what it says.
+                Err(_) => {
+                    typed = None;
+                    unsent.clear();
+                }
+            },
+            chunk = next(&mut typed), if unsent.is_empty() => match chunk {
                 None => {
                     typed = None;
                     _ = to.shutdown().await;
@@ -77,10 +88,7 @@ pub(crate) async fn copy(stream: Hijacked, attached: &Attached) -> Result<Ended,
                         None => Some(bytes),
                     };
                     let Some(bytes) = pass else { return Ok(Ended::Detached) };
-                    // A container that no longer reads is no reason to stop showing what it says.
-                    if to.write_all(&bytes).await.is_err() {
-                        typed = None;
-                    }
+                    unsent = bytes;
                 }
             },
         }
