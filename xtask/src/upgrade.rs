@@ -29,9 +29,9 @@ pub(crate) fn run(previous: &str) -> Result<()> {
     let begun = place.begin(&previous, &image);
     old.kill()?;
     old.wait()?;
-    begun?;
     let mut new = place.daemon(&present)?;
-    let seen = place.take_up(&present);
+    let seen = begun.and_then(|()| place.take_up(&present));
+    // Also where something failed half way.
     drop(place.berth(&present, &["rm", "-f", "runs", "ended", "made"]));
     // A daemon that is asked to end takes the bridge along; `kill` of the standard library asks nobody.
     crate::run("kill", &[&new.id().to_string()])?;
