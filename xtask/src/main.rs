@@ -36,8 +36,8 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["check"] => check::run(),
         ["check", "--install"] => install::run().and_then(|()| check::run()),
-        ["bench", "streams", options @ ..] => bench::Options::parse(options).and_then(|o| bench::run_streams(&o)),
-        ["bench", "run", options @ ..] => bench::Options::parse(options).and_then(|options| bench::run(&options)),
+        ["bench", "run", options @ ..] => measure(bench::Subject::Starts, options),
+        ["bench", "streams", options @ ..] => measure(bench::Subject::Streams, options),
         ["soak", rounds] => soak::run(rounds),
         ["upgrade", previous] => upgrade::run(previous),
         ["vm", vmrun, engine, filters @ ..] => vm::run(vmrun, engine, filters),
@@ -55,6 +55,10 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn measure(subject: bench::Subject, options: &[&str]) -> Result<()> {
+    bench::run(&bench::Options::parse(subject, options)?)
 }
 
 /// The workspace's root.

@@ -1,8 +1,8 @@
-//! `cargo xtask bench run`: berth beside whichever peers are installed, interleaved in one run.
+//! `cargo xtask bench run|streams`: berth beside whichever peers are installed, interleaved in one run.
 //!
 //! A ratio from one run counts; an absolute time on a shared machine does not. Every daemon runs in a network
 //! namespace made for the benchmark, with directories of its own, so that nothing remains. Start reading at
-//! [`run`]; `peer` says what is measured, `cases` how.
+//! [`run`]; `peer` says who is measured, `cases`, `runtime` and `streams` what and how.
 
 mod cases;
 mod peer;
@@ -17,8 +17,18 @@ use anyhow::{Context, Result, bail};
 
 use peer::Stage;
 
+/// What is measured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// `run`: starting containers, and what an engine costs.
+    Starts,
+    /// `streams`: logs, attach, exec.
+    Streams,
+}
+
 /// What the command line says.
 pub(crate) struct Options {
+    subject: Subject,
     /// How many times each case is measured on each peer.
     rounds: usize,
     /// Where the raw samples go.
@@ -28,47 +38,39 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// `--rounds N`, `--json FILE`, `--floor FILE`
-    pub(crate) fn parse(args: &[&str]) -> Result<Self> {
-        let mut options = Self { rounds: 30, json: None, floor: None };
+    /// `--rounds N`, `--json FILE`, and `--floor FILE` for starts
+    pub(crate) fn parse(subject: Subject, args: &[&str]) -> Result<Self> {
+        let mut options = Self { subject, rounds: 30, json: None, floor: None };
         let mut words = args.iter();
         while let Some(flag) = words.next() {
             let value = words.next().with_context(|| format!("{flag} needs a value"))?;
             match *flag {
                 "--rounds" => options.rounds = value.parse().with_context(|| format!("--rounds {value}"))?,
                 "--json" => options.json = Some(value.into()),
-                "--floor" => options.floor = Some(value.into()),
-                _ => bail!("{flag} is not an option of bench run"),
+                "--floor" if subject == Subject::Starts => options.floor = Some(value.into()),
+                _ => bail!("{flag} is not an option of this benchmark"),
             }
         }
         Ok(options)
     }
 }
 
-/// The same for streams alone: logs, attach, exec.
-pub(crate) fn run_streams(options: &Options) -> Result<()> {
-    streams::check_room()?;
-    crate::run("cargo", &["build", "--release", "--quiet", "--package", "berth"])?;
-    let stage = Stage::set()?;
-    let peers = stage.peers()?;
-    let mut table = sample::Table::default();
-    streams::measure(&peers, options.rounds, &mut table)?;
-    report::print(&table);
-    if let Some(path) = &options.json {
-        std::fs::write(path, report::json(&table)).with_context(|| path.display().to_string())?;
-    }
-    drop(peers);
-    Ok(())
-}
-
 /// Builds berth as users get it, measures, prints, and takes everything down again.
 pub(crate) fn run(options: &Options) -> Result<()> {
+    if options.subject == Subject::Streams {
+        streams::check_room()?;
+    }
     crate::run("cargo", &["build", "--release", "--quiet", "--package", "berth"])?;
     let stage = Stage::set()?;
     let peers = stage.peers()?;
     let mut table = sample::Table::default();
-    cases::measure(&peers, options.rounds, &mut table)?;
-    runtime::measure(&stage, options.rounds, &mut table)?;
+    match options.subject {
+        Subject::Starts => {
+            cases::measure(&peers, options.rounds, &mut table)?;
+            runtime::measure(&stage, options.rounds, &mut table)?;
+        }
+        Subject::Streams => streams::measure(&peers, options.rounds, &mut table)?,
+    }
     if let Some(floor) = &options.floor {
         report::add_floor(floor, &mut table)?;
     }
