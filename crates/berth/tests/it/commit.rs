@@ -1,7 +1,5 @@
 //! commit: an image made of a container.
 
-use std::time::Duration;
-
 use crate::host::{Host, Wishes, until};
 
 rows![
@@ -74,7 +72,7 @@ fn a195_pauses_unless_told_not_to(host: &Host) {
             let text = host.run(&[&args[..], &["--format", "{{.Action}} {{.Actor.Attributes.comment}}"]].concat());
             text.lines().map(|line| line.replace(" <no value>", "").trim().to_owned()).collect::<Vec<_>>()
         };
-        until("the events come", Duration::from_secs(10), || happened().len() >= expected.len());
+        until("the events come", || happened().len() >= expected.len());
         assert_eq!(happened(), expected);
         assert_eq!(host.inspect(&name, "{{.State.Status}}"), "running");
         host.run(&["rmi", &id]);

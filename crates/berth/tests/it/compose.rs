@@ -1,7 +1,6 @@
 //! Debian's `docker-compose` (1.29, Python) against our daemon.
 
 use std::process::Command;
-use std::time::Duration;
 
 use crate::host::{Cli, Done, Host, until};
 
@@ -44,9 +43,7 @@ volumes:
     assert!(up.ok(), "{}{}", up.out, up.err);
     let web = format!("{project}_web_1");
     let other = format!("{project}_other_1");
-    until("the service is healthy", Duration::from_secs(60), || {
-        host.inspect(&web, "{{.State.Health.Status}}") == "healthy"
-    });
+    until("the service is healthy", || host.inspect(&web, "{{.State.Health.Status}}") == "healthy");
     assert_eq!(host.inspect(&web, "{{.HostConfig.RestartPolicy.Name}}"), "always");
     assert_eq!(host.run(&["exec", &other, "cat", "/data/file"]), "hello");
     let listed = compose(&["ps"]);

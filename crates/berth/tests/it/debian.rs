@@ -43,7 +43,7 @@ impl Tmux {
 
     #[track_caller]
     fn shows(&self, text: &str) {
-        until(text, Duration::from_secs(20), || self.tell(&["capture-pane", "-p", "-e"]).contains(text));
+        until(text, || self.tell(&["capture-pane", "-p", "-e"]).contains(text));
     }
 }
 

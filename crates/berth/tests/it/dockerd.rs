@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -37,9 +36,7 @@ impl Dockerd {
         let log = path("log");
         let dockerd = Self { process, root };
         // It answers earlier, while it still arranges its firewall.
-        until("dockerd is ready", Duration::from_secs(30), || {
-            fs::read_to_string(&log).unwrap().contains("API listen on")
-        });
+        until("dockerd is ready", || fs::read_to_string(&log).unwrap().contains("API listen on"));
         dockerd
     }
 

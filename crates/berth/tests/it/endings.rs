@@ -21,7 +21,7 @@ fn killed_for_want_of_memory(host: &Host) {
     let tail: Vec<&str> = events.lines().filter(|line| matches!(*line, "start" | "oom" | "die")).collect();
     assert_eq!(tail, ["start", "oom", "die"], "{events}");
     host.run(&["start", &name]);
-    until("it is killed again", LONG, || host.inspect(&name, "{{.State.Status}}") == "exited");
+    until("it is killed again", || host.inspect(&name, "{{.State.Status}}") == "exited");
 }
 
 fn now() -> String {
@@ -75,7 +75,7 @@ fn wait_conditions() {
     assert!(next.starts_with("HTTP/1.1 200 ") && removed.starts_with("HTTP/1.1 200 "), "{next}{removed}");
     host.run(&["start", &name]);
     assert!(rest(next_body).contains(r#""StatusCode":7"#));
-    until("it has ended", LONG, || host.inspect(&name, "{{.State.Status}}") == "exited");
+    until("it has ended", || host.inspect(&name, "{{.State.Status}}") == "exited");
     host.run(&["rm", &name]);
     assert!(rest(removed_body).contains(r#""StatusCode":7"#));
     let (head, _) = wait("not-running");
@@ -104,7 +104,7 @@ fn the_host_goes_down_in_order() {
     make("temporary", &["--rm"], polite);
     make("failing", &["--restart", "always"], "echo ready; exit 1");
     for name in ["polite", "deaf", "interrupted", "temporary", "failing"] {
-        until("it is ready", LONG, || host.run(&["logs", name]).contains("ready"));
+        until("it is ready", || host.run(&["logs", name]).contains("ready"));
     }
     let done = std::process::Command::new(BERTH).args(["-H", host.address(), "system", "stop-all"]).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
@@ -118,11 +118,11 @@ fn the_host_goes_down_in_order() {
     assert_eq!(state(&host, "interrupted"), "exited 6");
     assert_eq!(state(&host, "failing"), "exited 1");
     assert!(host.run(&["logs", "polite"]).ends_with("bye"));
-    until("--rm is kept", LONG, || !host.try_run(&["inspect", "temporary"]).ok());
+    until("--rm is kept", || !host.try_run(&["inspect", "temporary"]).ok());
     host.stop_daemon();
     host.restart_daemon();
     for name in ["polite", "deaf"] {
-        until("its policy starts it", LONG, || state(&host, name) == "running 0");
+        until("its policy starts it", || state(&host, name) == "running 0");
     }
     assert_eq!(state(&host, "interrupted"), "exited 6");
 }

@@ -8,8 +8,6 @@ use crate::host::{Cli, Host, until};
 
 rows![events_of_a_life, events_of_a_failed_start, events_filters, events_in_every_form_of_time];
 
-const PATIENCE: Duration = Duration::from_secs(30);
-
 /// What has happened so far, a line each.
 fn past(host: &Host, flags: &[&str]) -> Vec<String> {
     let now = now();
@@ -41,7 +39,7 @@ fn events_of_a_life(host: &Host) {
     let id = host.inspect(&name, "{{.Id}}");
     host.run(&["start", &name]);
     host.run(&["exec", &name, "sh", "-c", "exit 0"]);
-    until("the command is over", PATIENCE, || story(host, &id).iter().any(|(what, _)| what == "container exec_die"));
+    until("the command is over", || story(host, &id).iter().any(|(what, _)| what == "container exec_die"));
     host.run(&["pause", &name]);
     host.run(&["unpause", &name]);
     rename(host, &name, &other);
@@ -49,9 +47,7 @@ fn events_of_a_life(host: &Host) {
     host.run(&["update", "--cpu-shares", "512", &other]);
     host.run(&["restart", "-t", "0", &other]);
     host.run(&["kill", "-s", "KILL", &other]);
-    until("its end is told", PATIENCE, || {
-        story(host, &id).iter().filter(|(what, _)| what == "network disconnect").count() == 2
-    });
+    until("its end is told", || story(host, &id).iter().filter(|(what, _)| what == "network disconnect").count() == 2);
     host.run(&["rm", &other]);
     let story = story(host, &id);
     let told: Vec<&str> = story.iter().map(|(what, _)| what.as_str()).collect();
@@ -113,7 +109,7 @@ fn events_filters(host: &Host) {
     let (image, one, two) = (host.image(), host.name("one"), host.name("two"));
     for name in [&one, &two] {
         host.run(&["run", "--name", name, "-l", &format!("mark={name}"), &image, "true"]);
-        until("its end is told", PATIENCE, || {
+        until("its end is told", || {
             past(host, &["--filter", &format!("container={name}"), "--filter", "event=die"]).len() == 1
         });
     }
@@ -183,7 +179,7 @@ fn events_outlive_the_daemon() {
     let (image, name) = (host.image(), host.name("before"));
     let actions = |host: &Host| past(host, &["--filter", &format!("container={name}"), "--format", "{{.Action}}"]);
     host.run(&["create", "--name", &name, &image, "sleep", "300"]);
-    until("it is written down", PATIENCE, || actions(&host) == ["create"]);
+    until("it is written down", || actions(&host) == ["create"]);
     host.kill_daemon_and_restart();
     assert_eq!(actions(&host), ["create"]);
     host.run(&["start", &name]);
@@ -191,7 +187,7 @@ fn events_outlive_the_daemon() {
     host.kill_daemon();
     host.restart_daemon();
     host.run(&["kill", &name]);
-    until("its end is told", PATIENCE, || actions(&host) == ["create", "start", "kill", "die"]);
+    until("its end is told", || actions(&host) == ["create", "start", "kill", "die"]);
 }
 
 /// Sends a request by hand.
@@ -239,20 +235,20 @@ fn events_of_detaching() {
     let upgrade = "Connection: Upgrade\r\nUpgrade: tcp";
     let mut session = request(&host, &format!("POST /v1.51/exec/{exec}/start"), upgrade, r#"{"Tty":true}"#);
     session.write_all(b"\x10\x11").unwrap();
-    until("exec_detach is told", PATIENCE, || happened("exec_detach").is_some());
+    until("exec_detach is told", || happened("exec_detach").is_some());
     assert!(happened("exec_detach").unwrap().contains(&format!(r#""execID":"{exec}""#)));
     assert!(happened("detach").is_none());
     let path = format!("POST /v1.51/containers/{name}/attach?stream=1&stdin=1&stdout=1");
     let mut attached = request(&host, &path, upgrade, "");
     attached.write_all(b"\x10\x11").unwrap();
-    until("detach is told", PATIENCE, || happened("detach").is_some());
+    until("detach is told", || happened("detach").is_some());
 }
 
 #[test]
 fn events_come_in_the_type_that_is_asked_for() {
     let host = Host::start(Cli::Ours);
     host.image();
-    until("there is an event", PATIENCE, || streamed(&host, "*/*").contains("\"pull\""));
+    until("there is an event", || streamed(&host, "*/*").contains("\"pull\""));
     for (accept, kind, first) in [
         ("*/*", "application/json", "{"),
         ("application/x-ndjson", "application/x-ndjson", "{"),

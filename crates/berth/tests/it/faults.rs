@@ -2,11 +2,8 @@
 //! acknowledged leaves no half container and nothing else behind, and doing it again works.
 
 use std::path::Path;
-use std::time::Duration;
 
 use crate::host::{Cli, Host, Wishes, until};
-
-const LONG: Duration = Duration::from_secs(60);
 
 fn with_fault(step: &str, kind: &str) -> Host {
     let environment = vec![("BERTH_FAULT", format!("{step}={kind}"))];
@@ -25,8 +22,8 @@ fn status(host: &Host, name: &str) -> String {
 fn nothing_half(host: &Host) {
     let data = host.daemon().data_root();
     let there = host.run(&["ps", "-aq"]).lines().count();
-    until("containers and their files are as many", LONG, || entries(&data.join("containers")) == there);
-    until("the trash is empty", LONG, || entries(&data.join("trash")) == 0);
+    until("containers and their files are as many", || entries(&data.join("containers")) == there);
+    until("the trash is empty", || entries(&data.join("trash")) == 0);
 }
 
 /// From nothing to a container that runs, does what it is told and is removed.
@@ -34,7 +31,7 @@ fn whole_life(host: &Host, image: &str, name: &str) {
     if !host.try_run(&["inspect", name]).ok() {
         host.run(&["create", "--name", name, image, "sleep", "300"]);
     }
-    until("what was killed has ended", LONG, || {
+    until("what was killed has ended", || {
         host.run(&["start", name]);
         host.try_run(&["exec", name, "true"]).ok()
     });
@@ -76,7 +73,7 @@ fn fails_at(step: &str) {
         "create" => assert_eq!(host.run(&["ps", "-aq"]), "", "{step}"),
         "exec" => assert_eq!(status(&host, &name), "running", "{step}"),
         // One that was born is killed again, which takes a moment.
-        "start" if !done => until("it does not run", LONG, || status(&host, &name) != "running"),
+        "start" if !done => until("it does not run", || status(&host, &name) != "running"),
         _ => {}
     }
     if step == "remove.asked" {

@@ -17,8 +17,6 @@ rows![
     update_changes_the_policy,
 ];
 
-const PATIENCE: Duration = Duration::from_secs(30);
-
 fn running(host: &Host, options: &[&str], command: &[&str]) -> String {
     let (image, name) = (host.image(), host.name("used"));
     host.run(&[&["run", "-d", "--name", &name], options, &[&image], command].concat());
@@ -41,7 +39,7 @@ fn memory(host: &Host, name: &str) -> String {
 
 fn a133_top(host: &Host) {
     let name = running(host, &[], &["sh", "-c", "sleep 300 & exec sleep 301"]);
-    until("both run", PATIENCE, || host.run(&["top", &name]).lines().count() == 3);
+    until("both run", || host.run(&["top", &name]).lines().count() == 3);
     let table = host.run(&["top", &name]);
     let mut lines = table.lines();
     let heading: Vec<&str> = lines.next().unwrap().split_whitespace().collect();
@@ -112,14 +110,14 @@ fn stats_of_what_comes_and_goes(host: &Host) {
     let output = BufReader::new(stats.stdout.take().unwrap());
     let reader =
         std::thread::spawn(move || output.lines().map_while(Result::ok).for_each(|line| drop(sender.send(line))));
-    let seen = |what: &str| until(what, PATIENCE, || lines.try_iter().any(|line| line.contains(what)));
+    let seen = |what: &str| until(what, || lines.try_iter().any(|line| line.contains(what)));
     let first = sleeping(host, &[]);
     seen(&format!("{first} 1"));
     let second = sleeping(host, &[]);
     seen(&format!("{second} 1"));
     host.run(&["rm", "-f", &first]);
     // It may stand in pictures that are on their way.
-    until("the first is gone", PATIENCE, || {
+    until("the first is gone", || {
         std::thread::sleep(Duration::from_millis(700));
         let now: Vec<String> = lines.try_iter().collect();
         !now.iter().any(|line| line.contains(&first)) && now.iter().any(|line| line.contains(&second))
@@ -147,7 +145,7 @@ fn update_changes_limits_while_it_runs(host: &Host) {
     assert_eq!(memory(host, &name), (32 << 20).to_string());
     let past = ["events", "--since", "1h", "--until", "0s", "--filter", "event=update", "--format", "{{.Actor.ID}}"];
     // Docker's command line makes whole seconds of a duration.
-    until("its update is told", PATIENCE, || host.run(&past).contains(&host.inspect(&name, "{{.Id}}")));
+    until("its update is told", || host.run(&past).contains(&host.inspect(&name, "{{.Id}}")));
 }
 
 fn update_changes_what_does_not_run(host: &Host) {
@@ -179,9 +177,7 @@ fn update_changes_the_policy(host: &Host) {
     host.run(&["update", "--restart", "on-failure:2", &name]);
     let policy = "{{.HostConfig.RestartPolicy.Name}}:{{.HostConfig.RestartPolicy.MaximumRetryCount}}";
     assert_eq!(host.inspect(&name, policy), "on-failure:2");
-    until("it has been restarted twice", PATIENCE, || {
-        host.inspect(&name, "{{.RestartCount}} {{.State.Status}}") == "2 exited"
-    });
+    until("it has been restarted twice", || host.inspect(&name, "{{.RestartCount}} {{.State.Status}}") == "2 exited");
     let temporary = sleeping(host, &["--rm"]);
     host.try_run(&["update", "--restart", "always", &temporary])
         .fails_with(1, "Restart policy cannot be updated because AutoRemove is enabled for the container");

@@ -3,7 +3,6 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::time::Duration;
 
 use crate::host::{Cli, Host, until};
 
@@ -244,7 +243,7 @@ fn cp_reads_only_what_is_inside(host: &Host) {
          while [ -e /go ]; do ln -sfn {secret} /w/at; ln -sfn /r{secret} /w/at; rm -rf /w/at; mkdir /w/at; rm -rf /w/at; done"
     );
     host.run(&["exec", "-d", &name, "sh", "-c", &swap]);
-    until("it swaps", Duration::from_secs(20), || host.try_run(&["exec", &name, "test", "-e", "/go"]).ok());
+    until("it swaps", || host.try_run(&["exec", &name, "test", "-e", "/go"]).ok());
     let (file, got) = (path(outside.path(), "s"), tempfile::tempdir().unwrap());
     let rounds = if host.cli() == Cli::Ours { 30 } else { 10 };
     for _ in 0..rounds {

@@ -16,8 +16,6 @@ rows![
     ours_health_on_failure,
 ];
 
-const PATIENCE: Duration = Duration::from_secs(30);
-
 /// Healthy as long as there is no `/sick`.
 const SOUND: &str = "echo checked; test ! -e /sick";
 
@@ -37,7 +35,7 @@ fn health(host: &Host, name: &str) -> String {
 }
 
 fn becomes(host: &Host, name: &str, status: &str) {
-    until(&format!("it becomes {status}"), PATIENCE, || health(host, name) == status);
+    until(&format!("it becomes {status}"), || health(host, name) == status);
 }
 
 fn status(host: &Host, name: &str) -> String {
@@ -68,7 +66,7 @@ fn a185_healthcheck_from_flags(host: &Host) {
     assert!(streak >= 2, "{streak}");
     host.run(&["exec", &name, "rm", "/sick"]);
     becomes(host, &name, "healthy");
-    until("five results are kept", PATIENCE, || host.inspect(&name, "{{len .State.Health.Log}}") == "5");
+    until("five results are kept", || host.inspect(&name, "{{len .State.Health.Log}}") == "5");
     host.run(&["stop", "-t", "0", &name]);
     assert_eq!(health(host, &name), "unhealthy");
     assert!(status(host, &name).starts_with("Exited (137) "));
@@ -114,7 +112,7 @@ fn a185_events_of_checks(host: &Host) {
     };
     let verdicts = |host: &[&str]| events(host).lines().map(str::to_owned).collect::<Vec<_>>();
     // Events are told by whole seconds here: those of the last one come with the next.
-    until("both verdicts are told", PATIENCE, || {
+    until("both verdicts are told", || {
         verdicts(&["--filter", "event=health_status"]) == ["health_status: healthy", "health_status: unhealthy"]
     });
     assert_eq!(verdicts(&["--filter", "event=health_status: healthy"]), ["health_status: healthy"]);
@@ -141,14 +139,14 @@ fn a185_a_hanging_check_is_killed(host: &Host) {
     assert_eq!(log, "-1 Health check exceeded timeout (500ms)");
     let hanging = || host.run(&["exec", &name, "ps"]).matches("sleep 299").count();
     // One may be under way.
-    until("the hanging ones are gone", PATIENCE, || {
+    until("the hanging ones are gone", || {
         let checks: u32 = host.inspect(&name, "{{len .State.Health.Log}}").parse().unwrap();
         checks == 5 && hanging() <= 1
     });
     if host.is_berth() {
         // And what it started with it.
         let name = sleeping(host, &[&["--health-cmd", "sleep 298 & wait"], &flags[..]].concat());
-        until("five checks are made", PATIENCE, || {
+        until("five checks are made", || {
             host.inspect(&name, "{{if .State.Health}}{{len .State.Health.Log}}{{end}}") == "5"
         });
         assert!(host.run(&["exec", &name, "ps"]).matches("sleep 298").count() <= 2);
@@ -159,9 +157,7 @@ fn a185_failures_at_the_start_do_not_count(host: &Host) {
     let flags = ["--health-interval", "100ms", "--health-start-period", "1h", "--health-retries", "1"];
     let name =
         sleeping(host, &[&["--health-cmd", "test -e /ready", "--health-start-interval", "100ms"], &flags[..]].concat());
-    until("three checks are made", PATIENCE, || {
-        host.inspect(&name, "{{if gt (len .State.Health.Log) 2}}yes{{end}}") == "yes"
-    });
+    until("three checks are made", || host.inspect(&name, "{{if gt (len .State.Health.Log) 2}}yes{{end}}") == "yes");
     assert_eq!(host.inspect(&name, "{{.State.Health.Status}} {{.State.Health.FailingStreak}}"), "starting 0");
     host.run(&["exec", &name, "touch", "/ready"]);
     becomes(host, &name, "healthy");
@@ -180,7 +176,7 @@ fn a185_no_check_while_paused(host: &Host) {
     assert_eq!(last(), before);
     assert!(status(host, &name).ends_with(" (Paused)"), "{}", status(host, &name));
     host.run(&["unpause", &name]);
-    until("checks go on", PATIENCE, || last() != before);
+    until("checks go on", || last() != before);
     becomes(host, &name, "healthy");
 }
 
@@ -218,12 +214,12 @@ fn ours_health_on_failure(host: &Host) {
     for action in ["kill", "stop"] {
         let name = on_failure(host, action);
         sicken(&name);
-        until(action, PATIENCE, || host.inspect(&name, "{{.State.Status}} {{.State.ExitCode}}") == "exited 137");
+        until(action, || host.inspect(&name, "{{.State.Status}} {{.State.ExitCode}}") == "exited 137");
     }
     let name = on_failure(host, "restart");
     let started = host.inspect(&name, "{{.State.StartedAt}}");
     sicken(&name);
-    until("it is started again", PATIENCE, || {
+    until("it is started again", || {
         host.inspect(&name, "{{.State.Running}} {{.State.StartedAt}}") != format!("true {started}")
             && host.inspect(&name, "{{.State.Running}}") == "true"
     });

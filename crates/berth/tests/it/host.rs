@@ -144,9 +144,7 @@ impl Daemon {
             .unwrap();
         self.process = Some(process);
         let socket = self.socket();
-        until("the daemon answers", Duration::from_secs(10), || {
-            std::os::unix::net::UnixStream::connect(&socket).is_ok()
-        });
+        until("the daemon answers", || std::os::unix::net::UnixStream::connect(&socket).is_ok());
     }
 
     fn signal(&mut self, signal: rustix::process::Signal) {
@@ -372,16 +370,15 @@ impl From<Output> for Done {
     }
 }
 
-/// The least that is waited for anything: machines can be emulated, and busy with other things.
+/// How long anything is waited for: machines can be emulated, and busy with other things.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Waits for something that happens by itself, and says what did not.
 #[track_caller]
-pub(crate) fn until(what: &str, limit: Duration, mut happened: impl FnMut() -> bool) {
-    let limit = limit.max(PATIENCE);
-    let deadline = Instant::now() + limit;
+pub(crate) fn until(what: &str, mut happened: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
     while !happened() {
-        assert!(Instant::now() < deadline, "{what}: not within {limit:?}");
+        assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -1,7 +1,5 @@
 //! Containers that want out, or want to take their keepers down.
 
-use std::time::Duration;
-
 use crate::host::{BERTH, Cli, Host, until};
 
 rows![one_process, out_of_memory, only_standard_streams, links_out_of_the_root];
@@ -78,7 +76,7 @@ fn exec_into_a_hostile_container() {
                   while :; do for p in /proc/[0-9]*; do [ $p = /proc/1 ] || [ $p = /proc/$$ ] || \
                   (echo hit >> $p/exe) 2>/dev/null; done; done";
     host.run(&["run", "-d", "--name", &name, &image, "sh", "-c", script]);
-    until("the trap is laid", Duration::from_secs(10), || host.run(&["logs", &name]) == "ready");
+    until("the trap is laid", || host.run(&["logs", &name]) == "ready");
     for _ in 0..20 {
         host.try_run(&["exec", &name, "/bin/trap"]);
         host.try_run(&["exec", &name, "/proc/self/exe", "--version"]);

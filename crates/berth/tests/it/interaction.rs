@@ -42,7 +42,7 @@ fn a129_exec(host: &Host) {
     let done = host.try_run(&["exec", &name, "sh", "-c", "echo out; echo err >&2"]);
     assert_eq!((done.out.as_str(), done.err.as_str()), ("out", "err\n"));
     host.run(&["exec", "-d", &name, "touch", "/detached"]);
-    until("it ran", Duration::from_secs(10), || host.try_run(&["exec", &name, "ls", "/detached"]).ok());
+    until("it ran", || host.try_run(&["exec", &name, "ls", "/detached"]).ok());
     host.run(&["rm", "-f", &name]);
 }
 
@@ -53,7 +53,7 @@ fn a129_exec_errors(host: &Host) {
     assert!((done.err + &done.out).contains("executable file not found in $PATH"));
     host.try_run(&["exec", "nosuch", "true"]).fails_with(1, "No such container: nosuch");
     host.run(&["kill", &name]);
-    until("it is not running", Duration::from_secs(10), || {
+    until("it is not running", || {
         let done = host.try_run(&["exec", &name, "true"]);
         done.code == 1 && done.err.contains("is not running")
     });
@@ -206,7 +206,7 @@ fn messages(stream: &mut UnixStream) -> Vec<u8> {
 fn a130_websocket(host: &Host) {
     let (image, name) = (host.image(), host.name("ws"));
     host.run(&["run", "-di", "--name", &name, &image, "sh", "-c", "echo before; read x; echo got $x; echo err >&2"]);
-    until("it has spoken", Duration::from_secs(60), || host.run(&["logs", &name]) == "before");
+    until("it has spoken", || host.run(&["logs", &name]) == "before");
     let (head, mut stream) = websocket(host, &name, "stream=1&stdin=1&stdout=1&stderr=1&logs=1");
     assert!(head.starts_with("HTTP/1.1 101 Switching Protocols\r\n"), "{head}");
     assert!(head.contains("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
@@ -277,7 +277,7 @@ fn a130_a_slow_client(host: &Host) {
     let mut quick = start(&["attach", &name]);
     // Both are there once what one types comes back to both.
     let (mut typist, mut out) = (quick.stdin.take().unwrap(), quick.stdout.take().unwrap());
-    until("the typist is attached", Duration::from_secs(60), || {
+    until("the typist is attached", || {
         typist.write_all(b"go\n").unwrap();
         let mut line = [0; 2];
         out.read_exact(&mut line).unwrap();

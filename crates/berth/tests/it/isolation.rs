@@ -1,7 +1,5 @@
 //! What separates a container from its host and from others, and what it shares on request.
 
-use std::time::Duration;
-
 use crate::host::{Cli, Host, Wishes, until};
 use crate::resources::{fails, sh};
 
@@ -42,7 +40,7 @@ fn pid_modes(host: &Host) {
     assert_eq!(host.inspect(&name, "{{.HostConfig.PidMode}}"), format!("container:{id}"));
     host.run(&["rm", "-f", &name]);
     host.run(&["kill", &other]);
-    until("it has ended", Duration::from_secs(20), || host.inspect(&other, "{{.State.Running}}") == "false");
+    until("it has ended", || host.inspect(&other, "{{.State.Running}}") == "false");
     fails(host, &["--pid", &mode]).fails_with(125, &format!("cannot join PID of a non running container: {id}"));
     host.run(&["rm", "-f", &other]);
     fails(host, &["--pid", "container:nosuchone"]).fails_with(125, "No such container: nosuchone");
@@ -102,7 +100,7 @@ fn network_of_another_container(host: &Host) {
         "echo hello | nc -l -p 7777",
     ]);
     let heard = || host.try_run(&["exec", &other, "nc", "127.0.0.1", "7777"]);
-    until("it is heard", Duration::from_secs(30), || heard().out == "hello");
+    until("it is heard", || heard().out == "hello");
     let id = host.inspect(&other, "{{.Id}}");
     assert_eq!(
         host.inspect(&name, "{{.HostConfig.NetworkMode}} {{len .NetworkSettings.Networks}}"),
@@ -125,7 +123,7 @@ fn conflicts_with_another_s_network(host: &Host) {
         fails(host, &[&["--network", &mode], flags].concat()).fails_with(125, text);
     }
     host.run(&["kill", &other]);
-    until("it has ended", Duration::from_secs(20), || host.inspect(&other, "{{.State.Running}}") == "false");
+    until("it has ended", || host.inspect(&other, "{{.State.Running}}") == "false");
     fails(host, &["--network", &mode]).fails_with(125, "cannot join network of a non running container: ");
     host.run(&["rm", "-f", &other]);
 }
@@ -218,7 +216,7 @@ fn an_init_reaps_and_forwards(host: &Host) {
     let (image, name) = (host.image(), host.name("init"));
     let trap = "trap 'echo got; exit 9' USR1; echo ready; while :; do sleep 0.1; done";
     host.run(&["run", "-d", "--init", "--name", &name, &image, "sh", "-c", trap]);
-    until("it listens", Duration::from_secs(20), || host.run(&["logs", &name]).contains("ready"));
+    until("it listens", || host.run(&["logs", &name]).contains("ready"));
     host.run(&["kill", "-s", "USR1", &name]);
     assert_eq!(host.run(&["wait", &name]), "9");
     assert!(host.run(&["logs", &name]).contains("got"));

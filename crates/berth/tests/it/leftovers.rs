@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use crate::host::until;
 
@@ -11,9 +10,9 @@ use crate::host::until;
 /// The kernel takes some things down after the last process is gone, so each is given a moment.
 pub(crate) fn assert_none(root: &Path, bridge: &str, ids: &str) {
     let root = root.to_str().unwrap();
-    until("no mount is left", Duration::from_secs(5), || !fs::read_to_string("/proc/mounts").unwrap().contains(root));
-    until("no process is left", Duration::from_secs(5), || processes_naming(root).is_empty());
-    until("no bridge is left", Duration::from_secs(5), || !Path::new("/sys/class/net").join(bridge).exists());
+    until("no mount is left", || !fs::read_to_string("/proc/mounts").unwrap().contains(root));
+    until("no process is left", || processes_naming(root).is_empty());
+    until("no bridge is left", || !Path::new("/sys/class/net").join(bridge).exists());
     for id in ids.lines() {
         assert_no_cgroup(id);
     }
@@ -21,7 +20,7 @@ pub(crate) fn assert_none(root: &Path, bridge: &str, ids: &str) {
 
 /// Fails if a container whose id begins so still has a cgroup.
 pub(crate) fn assert_no_cgroup(id: &str) {
-    until("no cgroup is left", Duration::from_secs(5), || !cgroup_exists(id));
+    until("no cgroup is left", || !cgroup_exists(id));
 }
 
 fn processes_naming(root: &str) -> Vec<String> {

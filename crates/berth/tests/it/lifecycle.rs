@@ -25,7 +25,7 @@ fn trapping(host: &Host, code: i32) -> String {
     let (image, name) = (host.image(), host.name("trap"));
     let script = format!("trap 'exit {code}' TERM; echo ready; while :; do sleep 0.05; done");
     host.run(&["run", "-d", "--name", &name, &image, "sh", "-c", &script]);
-    until("the trap is set", Duration::from_secs(10), || host.run(&["logs", &name]) == "ready");
+    until("the trap is set", || host.run(&["logs", &name]) == "ready");
     name
 }
 
@@ -43,7 +43,7 @@ fn a108_killed_from_inside(host: &Host) {
     let name = trapping(host, 0);
     // The shell may take this process along before it has an exit code.
     host.try_run(&["exec", &name, "kill", "-TERM", "1"]);
-    until("it exits", Duration::from_secs(10), || state(host, &name) == "exited 0");
+    until("it exits", || state(host, &name) == "exited 0");
     host.run(&["rm", &name]);
 }
 
@@ -86,7 +86,7 @@ fn a112_stop_edges(host: &Host) {
     let (image, signalled) = (host.image(), host.name("int"));
     let script = "trap 'exit 9' INT; echo ready; while :; do sleep 0.05; done";
     host.run(&["run", "-d", "--stop-signal", "SIGINT", "--name", &signalled, &image, "sh", "-c", script]);
-    until("the trap is set", Duration::from_secs(10), || host.run(&["logs", &signalled]) == "ready");
+    until("the trap is set", || host.run(&["logs", &signalled]) == "ready");
     host.run(&["stop", &signalled]);
     assert_eq!(state(host, &signalled), "exited 9");
     host.run(&["rm", &name, &signalled]);
@@ -95,23 +95,23 @@ fn a112_stop_edges(host: &Host) {
 fn a113_kill(host: &Host) {
     let name = sleeping(host);
     assert_eq!(host.run(&["kill", &name]), name);
-    until("it exits", Duration::from_secs(10), || state(host, &name) == "exited 137");
+    until("it exits", || state(host, &name) == "exited 137");
     let done = host.try_run(&["kill", &name]);
     let id = host.inspect(&name, "{{.Id}}");
     done.fails_with(1, &format!("Cannot kill container: {name}: Container {id} is not running"));
     let (image, user) = (host.image(), host.name("usr1"));
     let script = "trap 'echo got' USR1; echo ready; while :; do sleep 0.05; done";
     host.run(&["run", "-d", "--name", &user, &image, "sh", "-c", script]);
-    until("the trap is set", Duration::from_secs(10), || host.run(&["logs", &user]) == "ready");
+    until("the trap is set", || host.run(&["logs", &user]) == "ready");
     host.run(&["kill", "-s", "USR1", &user]);
-    until("the signal arrives", Duration::from_secs(10), || host.run(&["logs", &user]) == "ready\ngot");
+    until("the signal arrives", || host.run(&["logs", &user]) == "ready\ngot");
     host.run(&["rm", "-f", &name, &user]);
 }
 
 fn a114_start_keeps_data(host: &Host) {
     let (image, name) = (host.image(), host.name("data"));
     host.run(&["run", "-d", "--name", &name, &image, "sh", "-c", "touch /f; sleep 300"]);
-    until("the file is there", Duration::from_secs(10), || host.try_run(&["exec", &name, "ls", "/f"]).ok());
+    until("the file is there", || host.try_run(&["exec", &name, "ls", "/f"]).ok());
     host.run(&["stop", "-t", "0", &name]);
     host.run(&["start", &name]);
     assert_eq!(host.run(&["exec", &name, "ls", "/f"]), "/f");
@@ -165,10 +165,10 @@ fn pause_and_unpause(host: &Host) {
     std::thread::sleep(Duration::from_millis(200));
     assert_eq!(host.run(&["logs", &name]), first);
     host.run(&["unpause", &name]);
-    until("it goes on", Duration::from_secs(10), || host.run(&["logs", &name]).len() > first.len());
+    until("it goes on", || host.run(&["logs", &name]).len() > first.len());
     host.run(&["pause", &name]);
     host.run(&["kill", &name]);
-    until("a paused container can be killed", Duration::from_secs(10), || state(host, &name) == "exited 137");
+    until("a paused container can be killed", || state(host, &name) == "exited 137");
     host.run(&["rm", &name]);
 }
 
@@ -181,7 +181,7 @@ fn a128_lists(host: &Host) {
     assert!(table.starts_with("CONTAINER ID   IMAGE"), "{table}");
     assert!(table.lines().nth(1).unwrap().contains("Up "), "{table}");
     host.run(&["kill", &name]);
-    until("it is gone from ps", Duration::from_secs(10), || host.run(&["ps", "-q", "--filter", &filter]).is_empty());
+    until("it is gone from ps", || host.run(&["ps", "-q", "--filter", &filter]).is_empty());
     let status = host.run(&["ps", "-a", "--filter", &filter, "--format", "{{.Status}}"]);
     assert!(status.starts_with("Exited (137) "), "{status}");
     host.run(&["rm", &name]);

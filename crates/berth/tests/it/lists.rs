@@ -1,12 +1,8 @@
 //! `ps` with everything it can be asked, and `container prune`.
 
-use std::time::Duration;
-
 use crate::host::{Host, until};
 
 rows![a128_ps_flags, a128_ps_filters, a128_bad_filters, container_prune, container_prune_asks_first, rename_rules,];
-
-const LONG: Duration = Duration::from_secs(30);
 
 /// Creates one with these options and gives its name.
 fn create(host: &Host, what: &str, options: &[&str]) -> String {
@@ -172,7 +168,7 @@ fn container_prune_asks_first(host: &Host) {
     }
     let done = host.run_with_input(&["container", "prune"], b"y\n");
     assert!(done.ok() && done.out.contains("Total reclaimed space:"), "{}{}", done.out, done.err);
-    until("it is gone", LONG, || !host.try_run(&["inspect", &name]).ok());
+    until("it is gone", || !host.try_run(&["inspect", &name]).ok());
 }
 
 fn rename_rules(host: &Host) {

@@ -123,7 +123,7 @@ fn a132_compressed(host: &Host) {
     let options = ["--log-opt", "max-size=100k", "--log-opt", "max-file=20", "--log-opt", "compress=true"];
     let name = ran(host, &options, "seq 1 10000");
     let log = host.inspect(&name, "{{.LogPath}}");
-    until("the last file is compressed", LONG, || {
+    until("the last file is compressed", || {
         files(Path::new(&log)).iter().all(|suffix| suffix.is_empty() || suffix.ends_with(".gz"))
     });
     assert!(files(Path::new(&log)).len() > 5, "{:?}", files(Path::new(&log)));
@@ -173,7 +173,7 @@ fn a132_follow_ends_with_removal(host: &Host) {
     let mut first = [0; 3];
     follower.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
     host.run(&["rm", "-f", &name]);
-    until("the follower ends", LONG, || follower.try_wait().unwrap().is_some());
+    until("the follower ends", || follower.try_wait().unwrap().is_some());
 }
 
 fn received(socket: &UdpSocket) -> String {
@@ -272,7 +272,7 @@ fn a132_non_blocking(host: &Host) {
     host.run(
         &[&["run", "-d", "--name", &name], &options[..], &[&image, "sh", "-c", "seq 1 300000; sleep 300"]].concat(),
     );
-    until("it says all", LONG, || host.run(&["logs", "-n", "3", &name]).contains("300000"));
+    until("it says all", || host.run(&["logs", "-n", "3", &name]).contains("300000"));
     assert_eq!(host.inspect(&name, "{{.State.Running}}"), "true");
     drop(holder.join().unwrap());
     host.run(&["rm", "-f", &name]);
@@ -396,7 +396,7 @@ fn a132_full_disk(host: &Host) {
     assert_eq!(host.inspect(&name, "{{.State.Running}}"), "true");
     fs::OpenOptions::new().write(true).open(&log).unwrap().set_len(0).unwrap();
     std::io::Write::write_all(attached.stdin.as_mut().unwrap(), b"go\n").unwrap();
-    until("it goes on", LONG, || host.try_run(&["logs", &name]).out.contains("after"));
+    until("it goes on", || host.try_run(&["logs", &name]).out.contains("after"));
     let done = host.try_run(&["logs", &name]);
     assert!(done.err.contains("log lines were dropped: no space left on device"), "{}", done.err);
     host.run(&["rm", "-f", &name]);
@@ -416,7 +416,7 @@ fn a132_grep() {
     let follow = host.name("grep");
     let script = "for i in 1 2 3 4; do echo line $i; done; sleep 0.5; for i in 5 6 7 8; do echo line $i; done";
     host.run(&["run", "-d", "--name", &follow, &image, "sh", "-c", script]);
-    until("the first are there", LONG, || host.run(&["logs", &follow]).contains("line 4"));
+    until("the first are there", || host.run(&["logs", &follow]).contains("line 4"));
     let out = host.run(&["logs", "-f", "-n", "1", "--grep", "line [2468]", &follow]);
     assert!(out.ends_with("line 6\nline 8") && !out.contains("line 2"), "{out}");
     host.run(&["rm", &name, &follow]);

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use crate::host::{Done, until};
 
@@ -21,7 +20,7 @@ impl Namespaces {
         let namespaces = Self { holder, kinds: kinds.to_vec() };
         // Before that, a mount of ours could reach the host.
         let comm = namespaces.proc("comm");
-        until("the namespaces are made", Duration::from_secs(5), || fs::read_to_string(&comm).unwrap() == "cat\n");
+        until("the namespaces are made", || fs::read_to_string(&comm).unwrap() == "cat\n");
         namespaces
     }
 

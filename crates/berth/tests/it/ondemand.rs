@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -40,21 +39,19 @@ fn five_at_once_start_one_daemon() {
     }
     assert_eq!(said, 1, "{runs:?}");
 
-    until("only the daemon still runs", Duration::from_secs(5), || {
-        host.processes().values().all(|line| line == "berth daemon ")
-    });
+    until("only the daemon still runs", || host.processes().values().all(|line| line == "berth daemon "));
     let daemons: Vec<u32> = host.processes().into_keys().collect();
     let pidfile = fs::read_to_string(host.proc("root/run/berth/berth.pid")).unwrap();
     assert_eq!(daemons, [pidfile.trim().parse::<u32>().unwrap()]);
 
     kill_process(Pid::from_raw(daemons[0].cast_signed()).unwrap(), Signal::TERM).unwrap();
-    until("the daemon ends", Duration::from_secs(10), || host.processes().is_empty());
+    until("the daemon ends", || host.processes().is_empty());
     // Other tests' mounts come and go here too, by propagation.
     let mounts = fs::read_to_string(host.proc("mounts")).unwrap();
     let ours = |line: &&str| line.contains("/var/lib/berth/") || line.contains("/run/berth/");
     assert_eq!(mounts.lines().filter(ours).collect::<Vec<_>>(), Vec::<&str>::new());
     // The kernel takes a dead namespace's links down when it comes to it.
-    until("no link but the loopback device is left", Duration::from_secs(5), || host.sh("ip -o link | wc -l") == "1");
+    until("no link but the loopback device is left", || host.sh("ip -o link | wc -l") == "1");
     for run in &runs {
         let hostname = run.out.lines().find_map(|line| line.trim().strip_prefix("hostname")).unwrap().trim();
         assert_eq!(hostname.len(), 12, "{}", run.out);

@@ -3,7 +3,6 @@
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -62,9 +61,7 @@ impl Peer<'_> {
         assert_eq!(self.tell(&["exec", "box", "echo", "inside"]), "inside");
         assert_eq!(self.try_tell(&["exec", "box", "sh", "-c", "exit 5"]).code, 5);
         self.tell(&["kill", "box"]);
-        until("it is killed", Duration::from_secs(10), || {
-            self.tell(&["inspect", "-f", "{{.State.ExitCode}}", "box"]) == "137"
-        });
+        until("it is killed", || self.tell(&["inspect", "-f", "{{.State.ExitCode}}", "box"]) == "137");
         self.tell(&["rm", "box"]);
         let words = self.run(&["-it", "--rm", image, "sh"]);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();

@@ -35,7 +35,7 @@ fn an_exit_in_between_is_known() {
     assert_eq!(host.run(&["wait", &name]), "7");
     assert_eq!(host.inspect(&name, "{{.State.Status}} {{.State.ExitCode}}"), "exited 7");
     assert_eq!(host.run(&["logs", &name]), "last words");
-    until("the temporary container is gone", Duration::from_secs(5), || {
+    until("the temporary container is gone", || {
         host.run(&["ps", "-aq", "--filter", &format!("name={temporary}")]).is_empty()
     });
     assert_eq!(host.run(&["start", &name]), name);

@@ -12,8 +12,6 @@ rows![
     restart_keeps_a_container_to_be_removed,
 ];
 
-const LONG: Duration = Duration::from_secs(60);
-
 /// A container in the background with a policy.
 fn with_policy(host: &Host, policy: &str, script: &str) -> String {
     let (image, name) = (host.image(), host.name(policy.split(':').next().unwrap()));
@@ -44,10 +42,10 @@ fn a118_restart_policies(host: &Host) {
     let counted = with_policy(host, "on-failure:3", "echo run; exit 5");
     let fine = with_policy(host, "on-failure", "echo run; exit 0");
     let never = with_policy(host, "no", "echo run; exit 5");
-    until("it has failed four times", LONG, || status(host, &counted) == "exited 5" && restarts(host, &counted) == 3);
+    until("it has failed four times", || status(host, &counted) == "exited 5" && restarts(host, &counted) == 3);
     assert_eq!(host.run(&["logs", &counted]), "run\nrun\nrun\nrun");
     assert_eq!(host.inspect(&counted, "{{.State.Restarting}} {{.State.Running}}"), "false false");
-    until("they have ended", LONG, || status(host, &fine) == "exited 0" && status(host, &never) == "exited 5");
+    until("they have ended", || status(host, &fine) == "exited 0" && status(host, &never) == "exited 5");
     for (name, policy) in [(&counted, "on-failure 3"), (&fine, "on-failure 0"), (&never, "no 0")] {
         let template = "{{.HostConfig.RestartPolicy.Name}} {{.HostConfig.RestartPolicy.MaximumRetryCount}}";
         assert_eq!(host.inspect(name, template), policy);
@@ -57,14 +55,14 @@ fn a118_restart_policies(host: &Host) {
 
     // Whoever starts it begins to count anew.
     host.run(&["start", &counted]);
-    until("it has failed four times more", LONG, || host.run(&["logs", &counted]).lines().count() == 8);
-    until("and is over", LONG, || status(host, &counted) == "exited 5" && restarts(host, &counted) == 3);
+    until("it has failed four times more", || host.run(&["logs", &counted]).lines().count() == 8);
+    until("and is over", || status(host, &counted) == "exited 5" && restarts(host, &counted) == 3);
 }
 
 fn a119_always_restarts_until_stopped(host: &Host) {
     let name = with_policy(host, "always", "echo run; sleep 0.2");
     let killed = with_policy(host, "always", "sleep 300");
-    until("it was restarted after exit 0", LONG, || restarts(host, &name) >= 2);
+    until("it was restarted after exit 0", || restarts(host, &name) >= 2);
     host.run(&["stop", "-t", "0", &name]);
     host.run(&["kill", &killed]);
     assert!(status(host, &name).starts_with("exited "), "{}", status(host, &name));
@@ -80,7 +78,7 @@ fn a119_always_restarts_until_stopped(host: &Host) {
     host.run(&["exec", &killed, "sh", "-c", "kill -9 -1; true"]);
     let script = "kill -TERM 1; sleep 300";
     let inside = with_policy(host, "always", &format!("trap 'exit 4' TERM; (sh -c '{script}') & wait"));
-    until("it ended by itself and was restarted", LONG, || restarts(host, &inside) >= 1);
+    until("it ended by itself and was restarted", || restarts(host, &inside) >= 1);
     assert_eq!(host.inspect(&killed, "{{.State.StartedAt}}"), first, "an init that ignores it goes on");
 }
 
@@ -101,7 +99,7 @@ fn waiting(host: &Host, how_many: usize) -> Vec<String> {
 
 /// Waits until the pause of at least three seconds begins.
 fn long_pause(host: &Host, name: &str) {
-    until("it waits", LONG, || {
+    until("it waits", || {
         host.inspect(name, "{{.RestartCount}} {{.State.Status}}")
             .split_once(' ')
             .is_some_and(|(count, status)| count.parse::<u32>().unwrap() >= 6 && status == "restarting")
@@ -148,7 +146,7 @@ fn restart_keeps_a_container_to_be_removed(host: &Host) {
     host.run(&["restart", "-t", "0", &name]);
     assert_eq!(host.inspect(&name, "{{.Id}} {{.State.Status}}"), format!("{before} running"));
     host.run(&["stop", "-t", "0", &name]);
-    until("it is gone", LONG, || !host.try_run(&["inspect", &name]).ok());
+    until("it is gone", || !host.try_run(&["inspect", &name]).ok());
 }
 
 /// Row A120's nine containers, each as it is before the daemon ends.
@@ -180,7 +178,7 @@ impl Matrix {
         make("of-exhausted", "on-failure:2", "exit 5");
         host.run(&["stop", "-t", "0", "a-stopped", "us-stopped", "of-stopped"]);
         host.run(&["kill", "a-killed"]);
-        until("the failing ones are over", LONG, || {
+        until("the failing ones are over", || {
             status(host, "of-done") == "exited 0"
                 && host.inspect("of-exhausted", "{{.RestartCount}} {{.State.Status}}") == "2 exited"
         });
@@ -199,14 +197,14 @@ impl Matrix {
     /// After a reboot.
     pub(crate) fn after_a_reboot(host: &Host) {
         Self::stands(host);
-        until("us-running is up", LONG, || status(host, "us-running") == "running 0");
-        until("of-running is up", LONG, || status(host, "of-running") == "running 0");
+        until("us-running is up", || status(host, "us-running") == "running 0");
+        until("of-running is up", || status(host, "of-running") == "running 0");
         assert_eq!(status(host, "no-running"), "exited 255");
     }
 
     fn stands(host: &Host) {
         for name in ["a-stopped", "a-killed", "of-stopped"] {
-            until(name, LONG, || status(host, name) == "running 0");
+            until(name, || status(host, name) == "running 0");
         }
         assert_eq!(status(host, "us-stopped"), "exited 137");
         assert_eq!(status(host, "of-done"), "exited 0");
@@ -249,15 +247,15 @@ fn a120_exits_in_between_are_handled() {
     host.run(&["run", "-d", "--rm", "--name", &gone, &image, "usleep", "700000"]);
     long_pause(&host, &waiting);
     let runs = |host: &Host, name: &str| host.run(&["logs", name]).lines().count();
-    until("a run begins", LONG, || host.inspect(&always, "{{.State.Status}}") == "running");
+    until("a run begins", || host.inspect(&always, "{{.State.Status}}") == "running");
     let before = (runs(&host, &always), runs(&host, &waiting));
     let pid = host.inspect(&always, "{{.State.Pid}}");
     host.kill_daemon();
-    until("it ends without a daemon", LONG, || !std::path::Path::new("/proc").join(&pid).exists());
+    until("it ends without a daemon", || !std::path::Path::new("/proc").join(&pid).exists());
     host.restart_daemon();
-    until("the next daemon restarts it", LONG, || runs(&host, &always) > before.0);
-    until("and what waited", LONG, || runs(&host, &waiting) > before.1);
-    until("on-failure has counted", LONG, || {
+    until("the next daemon restarts it", || runs(&host, &always) > before.0);
+    until("and what waited", || runs(&host, &waiting) > before.1);
+    until("on-failure has counted", || {
         host.inspect(&failing, "{{.RestartCount}} {{.State.Status}} {{.State.ExitCode}}") == "1 exited 4"
     });
     assert_eq!(runs(&host, &failing), 2);

@@ -1,7 +1,6 @@
 //! Other OCI runtimes under our shim: runc and crun, as they are installed.
 
 use std::path::Path;
-use std::time::Duration;
 
 use crate::host::{Host, Wishes, until};
 use crate::service::{flags, with_both};
@@ -114,5 +113,5 @@ fn a_daemon_s_death_does_not_matter() {
     host.run(&["stop", "-t", "0", &name]);
     assert_eq!(host.inspect(&name, "{{.State.ExitCode}}"), "137");
     let bundle = host.daemon().data_root().join("containers").join(host.inspect(&name, "{{.Id}}")).join("bundle");
-    until("nothing of the bundle is left", Duration::from_secs(30), || !bundle.exists());
+    until("nothing of the bundle is left", || !bundle.exists());
 }

@@ -5,7 +5,6 @@ use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
@@ -73,7 +72,7 @@ impl Terminal {
     #[track_caller]
     pub(crate) fn shows(&self, text: &str) {
         let shown = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            until(text, Duration::from_secs(15), || self.screen().contains(text));
+            until(text, || self.screen().contains(text));
         }));
         assert!(shown.is_ok(), "the screen does not show {text:?}:\n{}", self.screen());
     }
@@ -82,7 +81,7 @@ impl Terminal {
     #[track_caller]
     pub(crate) fn ends(mut self) -> i32 {
         let mut status = None;
-        until("the command ends", Duration::from_secs(15), || {
+        until("the command ends", || {
             status = self.child.try_wait().unwrap();
             status.is_some()
         });

@@ -1,7 +1,6 @@
 //! Volumes: what outlives a container, who needs it, and when it goes.
 
 use std::fs;
-use std::time::Duration;
 
 use crate::host::{Cli, Host, until};
 
@@ -215,7 +214,7 @@ fn events_of_a_volume(host: &Host) {
     let format = "{{.Action}} {{json .Actor.Attributes}}";
     let args = ["events", "--since", "10m", "--until", "1s", "--filter", &filter, "--format", format];
     let mut all = String::new();
-    until("the volume is said to be gone", Duration::from_secs(30), || {
+    until("the volume is said to be gone", || {
         all = host.run(&args);
         all.contains("destroy") && all.contains("unmount")
     });

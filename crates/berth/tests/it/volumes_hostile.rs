@@ -3,7 +3,6 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use crate::host::{Cli, Host, until};
 use crate::volumes_mounts::mounted;
@@ -62,7 +61,7 @@ fn no_orphan_after_a_kill() {
     assert_eq!(before.len(), 1);
     let mut create = host.command();
     let mut create = create.args(["create", "-v", "/usr", "-v", "half:/var", &debian, "true"]).spawn().unwrap();
-    until("a volume is being filled", Duration::from_secs(60), || {
+    until("a volume is being filled", || {
         directories(&host).iter().any(|path| !before.contains(path) && path.join("_data/share").exists())
     });
     host.kill_daemon();
@@ -94,14 +93,14 @@ fn mounts_are_counted_right_after_a_kill() {
     host.kill_daemon();
     let pid = rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-    until("its process is gone", Duration::from_secs(30), || !fs::exists(format!("/proc/{pid}/ns")).unwrap());
+    until("its process is gone", || !fs::exists(format!("/proc/{pid}/ns")).unwrap());
     host.restart_daemon();
     assert_eq!(host.inspect("ends", "{{.State.Status}}"), "exited");
     assert_eq!(volumes.each_ref().map(|place| mounted(place)), [1, 0]);
     host.run(&["run", "--rm", "-v", "used:/d", &image, "cat", "/d/f"]);
     assert_eq!(mounted(&volumes[0]), 1, "the first user runs still");
     host.run(&["rm", "-f", "runs"]);
-    until("the last user unmounts it", Duration::from_secs(30), || mounted(&volumes[0]) == 0);
+    until("the last user unmounts it", || mounted(&volumes[0]) == 0);
 }
 
 /// `--rm` while nobody was there: its anonymous volume goes with it.
@@ -113,9 +112,9 @@ fn anonymous_volumes_of_what_ended_unseen() {
     assert_eq!(directories(&host).len(), 2);
     let pid = host.inspect("brief", "{{.State.Pid}}");
     host.kill_daemon();
-    until("it ends", Duration::from_secs(30), || !fs::exists(format!("/proc/{pid}/ns")).unwrap());
+    until("it ends", || !fs::exists(format!("/proc/{pid}/ns")).unwrap());
     host.restart_daemon();
-    until("its volume is gone", Duration::from_secs(30), || directories(&host).len() == 1);
+    until("its volume is gone", || directories(&host).len() == 1);
     assert_eq!(host.run(&["volume", "ls", "-q"]), "named");
 }
 
@@ -131,7 +130,7 @@ fn removal_stays_within_the_volume() {
     fs::create_dir(place.join("mounted")).unwrap();
     rustix::mount::mount_bind(outside.path(), place.join("mounted")).unwrap();
     host.run(&["volume", "rm", "vol"]);
-    until("its files are gone", Duration::from_secs(30), || !place.exists());
+    until("its files are gone", || !place.exists());
     assert_eq!(fs::read_to_string(outside.path().join("f")).unwrap(), "precious");
     assert_eq!(mounted(place.join("mounted").to_str().unwrap()), 0);
 }

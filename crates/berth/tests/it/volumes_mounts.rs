@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use crate::host::{Host, until};
 
@@ -126,11 +125,11 @@ fn tmpfs_volume_is_mounted_while_in_use(host: &Host) {
     host.run(&["stop", "-t", "0", &first]);
     assert_eq!((mounted(&place), host.run(&["exec", &second, "cat", "/d/f"]).as_str()), (1, "shared"));
     host.run(&["rm", "-f", &second]);
-    until("the last user unmounts it", Duration::from_secs(30), || mounted(&place) == 0);
+    until("the last user unmounts it", || mounted(&place) == 0);
     host.run(&["start", &first]);
     assert_eq!((mounted(&place), host.run(&["exec", &first, "ls", "/d"]).as_str()), (1, ""));
     host.run(&["rm", "-f", &first]);
-    until("it is unmounted again", Duration::from_secs(30), || mounted(&place) == 0);
+    until("it is unmounted again", || mounted(&place) == 0);
     host.run(&["volume", "rm", &volume]);
 }
 
@@ -142,7 +141,7 @@ fn bound_volume(host: &Host) {
     host.run(&["volume", "create", "-o", "type=none", "-o", "o=bind", "-o", &device, &volume]);
     let place = host.run(&["volume", "inspect", "-f", "{{.Mountpoint}}", &volume]);
     assert_eq!(host.run(&sh(&["-v", &format!("{volume}:/d")], &image, "cat /d/f; echo new > /d/g")), "outside");
-    until("it is unmounted", Duration::from_secs(30), || mounted(&place) == 0);
+    until("it is unmounted", || mounted(&place) == 0);
     assert_eq!(fs::read_to_string(outside.path().join("g")).unwrap(), "new\n");
     host.run(&["volume", "rm", &volume]);
     assert!(outside.path().join("f").exists(), "what is bound is not the volume's to delete");
