@@ -16,7 +16,7 @@ const PACKAGES: &str = "docker-registry,skopeo,tmux,podman";
 
 /// `vm VMRUN ENGINE [FILTER…]`: every row whose name contains one of the filters, or all.
 pub(crate) fn run(vmrun: &str, engine: &str, filters: &[&str]) -> Result<()> {
-    let tests = test_binary()?;
+    let tests = test_binary(engine)?;
     let checkout = root().canonicalize()?.display().to_string();
     let share = format!("{checkout}:{checkout}");
     let mut args = vec!["exec", "--engine", engine, "--packages", PACKAGES, "--mem", "3G", "--share", &share];
@@ -28,7 +28,7 @@ pub(crate) fn run(vmrun: &str, engine: &str, filters: &[&str]) -> Result<()> {
 /// `power VMRUN ENGINE ROUNDS`: row A120's matrix around a power cut, on a fresh machine each round.
 pub(crate) fn power(vmrun: &str, engine: &str, rounds: &str) -> Result<()> {
     let rounds: u32 = rounds.parse()?;
-    let tests = test_binary()?;
+    let tests = test_binary(engine)?;
     let checkout = root().canonicalize()?.display().to_string();
     let share = format!("{checkout}:{checkout}");
     let half = |name: &str| format!("{tests} --include-ignored --exact reboot::{name}");
@@ -42,9 +42,13 @@ pub(crate) fn power(vmrun: &str, engine: &str, rounds: &str) -> Result<()> {
     Ok(())
 }
 
-/// The integration tests of the `berth` package, built; static, so that any guest runs them.
-fn test_binary() -> Result<String> {
-    let args = ["test", "--package", "berth", "--test", "it", "--no-run", "--message-format", "json"];
+/// The integration tests of the `berth` package, built; static, so that any guest runs them. An emulated processor
+/// (`tcg`) takes minutes over a test that is not optimised.
+fn test_binary(engine: &str) -> Result<String> {
+    let mut args = vec!["test", "--package", "berth", "--test", "it", "--no-run", "--message-format", "json"];
+    if engine == "tcg" {
+        args.push("--release");
+    }
     let output = Command::new("cargo").args(args).current_dir(root()).output().context("cargo test --no-run")?;
     if !output.status.success() {
         bail!("the tests do not build: {}", String::from_utf8_lossy(&output.stderr));

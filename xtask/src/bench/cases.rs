@@ -149,7 +149,8 @@ fn helper_memory(peer: &Peer) -> Result<f64> {
     for _ in 0..10 {
         peer.run(&["run", "-d", &peer.image, "sleep", "3600"])?;
     }
-    std::thread::sleep(Duration::from_millis(500));
+    // Idle is who has had nothing to do for a while: by then what starting took has been given back.
+    std::thread::sleep(Duration::from_secs(2));
     let new = pids().into_iter().filter(|pid| !before.contains(pid));
     let helpers =
         new.filter(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() != "sleep"));
