@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead, Read};
 
+use lzma_rust2::XzReader;
+
 /// Beyond this, a layer may unpack to so many times its compressed size. Zeros compress a thousandfold, so real
 /// layers with huge empty files come near; nothing real goes beyond both.
 const FREE: u64 = 4 << 30;
@@ -10,10 +12,13 @@ const MAX_RATIO: u64 = 200;
 /// The window zstd may ask for (its own default limit for streams).
 const ZSTD_WINDOW_LOG: u32 = 27;
 
-/// The uncompressed bytes of `input`: as they are, or out of gzip or zstd.
+/// The memory that xz may ask for, in KiB: its highest level takes 65 MiB.
+const XZ_MEMORY: u32 = 200 << 10;
+
+/// The uncompressed bytes of `input`: as they are, or out of gzip, zstd, xz or bzip2.
 ///
 /// # Errors
-/// It cannot be read, or is compressed by something else.
+/// It cannot be read, or its first bytes promise what the next do not keep.
 pub fn decompress<'a>(mut input: impl BufRead + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
     let magic = input.fill_buf()?;
     Ok(match magic {
@@ -24,14 +29,10 @@ pub fn decompress<'a>(mut input: impl BufRead + Send + 'a) -> io::Result<Box<dyn
             decoder.window_log_max(ZSTD_WINDOW_LOG)?;
             Box::new(decoder)
         }
-        [b'B', b'Z', b'h', ..] => return Err(unsupported("bzip2")),
-        [0xfd, b'7', b'z', b'X', b'Z', ..] => return Err(unsupported("xz")),
+        [b'B', b'Z', b'h', b'1'..=b'9', ..] => Box::new(bzip2::bufread::MultiBzDecoder::new(input)),
+        [0xfd, b'7', b'z', b'X', b'Z', ..] => Box::new(XzReader::new_mem_limit(input, true, XZ_MEMORY)),
         _ => Box::new(input),
     })
-}
-
-fn unsupported(name: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::Unsupported, format!("layers compressed with {name} are not supported"))
 }
 
 /// How many bytes a layer of so many compressed bytes may unpack to.
@@ -84,6 +85,14 @@ mod tests {
         encoder.finish().unwrap()
     }
 
+    fn packed(program: &str, bytes: &[u8]) -> Vec<u8> {
+        let mut command = std::process::Command::new(program);
+        let pipe = || std::process::Stdio::piped();
+        let mut child = command.arg("-c").stdin(pipe()).stdout(pipe()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(bytes).unwrap();
+        child.wait_with_output().unwrap().stdout
+    }
+
     #[test]
     fn every_form_is_recognised() {
         assert_eq!(read(b"plain").unwrap(), b"plain");
@@ -91,7 +100,14 @@ mod tests {
         assert_eq!(read(&[gzip(b"one"), gzip(b"two")].concat()).unwrap(), b"onetwo");
         let frames = [zstd::encode_all(&b"one"[..], 1).unwrap(), zstd::encode_all(&b"two"[..], 1).unwrap()].concat();
         assert_eq!(read(&frames).unwrap(), b"onetwo");
-        assert!(read(b"BZh9").is_err());
+        for program in ["bzip2", "xz"] {
+            let packed = [packed(program, b"one"), packed(program, b"two")].concat();
+            assert_eq!(read(&packed).unwrap(), b"onetwo", "{program}");
+            assert!(read(&packed[..packed.len() - 5]).is_err(), "{program}");
+            let mut spoilt = packed.clone();
+            spoilt[packed.len() / 4] ^= 0x10;
+            assert!(read(&spoilt).is_err(), "{program}");
+        }
         assert!(read(&gzip(b"cut off")[..15]).is_err());
     }
 
