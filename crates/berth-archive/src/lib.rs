@@ -3,8 +3,9 @@
 //! [`Reader`] understands v7, ustar, PAX and GNU, sparse files expanded (POSIX.1-2017 `pax`, "ustar Interchange Format"
 //! and "pax Header Block"; GNU tar manual, "Basic Tar Format" and "Storing Sparse Files"). Ours, because the errors of
 //! other readers were in just these places: sizes that PAX and header disagree about, names without end, sparse maps
-//! that run backwards. [`pack`] makes an archive of a tree, [`unpack()`] a layer's directory of an archive, and
-//! [`extract`] puts an archive's files into a tree that somebody else may be changing at the same time.
+//! that run backwards. [`pack`] makes an archive of a tree, [`unpack()`] a layer's directory of an archive ([`build`]
+//! whatever else a layer may be made into), and [`extract`] puts an archive's files into a tree that somebody else may
+//! be changing at the same time.
 //!
 //! Every path is resolved by the kernel below one descriptor: nothing leads out of a tree, whatever links lie in it. It
 //! knows neither images nor containers, but the marks by which layers and overlay say that something is gone.
@@ -20,7 +21,9 @@ mod writer;
 
 pub use output::{Output, Pieces, Stream};
 pub use reader::Reader;
-pub use unpack::{BadPath, Limits, Owner, Rules, Target, UnpackError, Unpacked, extract, unpack};
+pub use unpack::{
+    BadPath, Form, Limits, Name, Owner, Rules, Target, UnpackError, Unpacked, build, extract, is_wanted, lossy, unpack,
+};
 pub use writer::Writer;
 
 /// What is wrong with an archive.

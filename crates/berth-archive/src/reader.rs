@@ -96,6 +96,27 @@ impl<R: Read> Reader<R> {
         Ok((offset, got))
     }
 
+    /// Takes what was not read of the current entry's data off the reader's hands: so many bytes of [`Self::input`],
+    /// padding included, are the caller's to pass over before the next entry.
+    ///
+    /// # Errors
+    /// The sizes in the archive are absurd.
+    pub fn pass_over(&mut self) -> Result<u64, ArchiveError> {
+        let rest = self.remaining.checked_add(self.padding).ok_or(ArchiveError::Field("size"))?;
+        self.begin_data(0);
+        Ok(rest)
+    }
+
+    /// What it reads.
+    pub fn input(&mut self) -> &mut R {
+        &mut self.input
+    }
+
+    /// Of a sparse file: offset and length of each piece of it that the archive has, one after another.
+    pub fn segments(&self) -> Option<&[(u64, u64)]> {
+        self.sparse.as_ref().map(SparseMap::segments)
+    }
+
     /// Reads the stream to its end: what follows the end mark counts in the layer's digest too.
     ///
     /// # Errors
@@ -214,8 +235,7 @@ impl<R: Read> Reader<R> {
     }
 
     fn skip_data(&mut self) -> Result<(), ArchiveError> {
-        let rest = self.remaining.checked_add(self.padding).ok_or(ArchiveError::Field("size"))?;
-        self.begin_data(0);
+        let rest = self.pass_over()?;
         self.skip_exact(rest)
     }
 

@@ -30,6 +30,10 @@ impl SparseMap {
         Ok(Self { segments, current: 0, done: 0 })
     }
 
+    pub(crate) fn segments(&self) -> &[(u64, u64)] {
+        &self.segments
+    }
+
     /// Where the next byte goes, and how many go there in a row.
     pub(crate) fn position(&mut self) -> Option<(u64, u64)> {
         loop {

@@ -76,7 +76,8 @@ fn wanted(entry: &Entry) -> impl Iterator<Item = (&CStrName, &[u8])> {
 type CStrName = Vec<u8>;
 
 /// Whether an archive may bring this attribute, and is given it.
-pub(crate) fn is_wanted(name: &[u8]) -> bool {
+#[must_use]
+pub fn is_wanted(name: &[u8]) -> bool {
     let ours = name == b"security.capability" || name.starts_with(b"system.posix_acl_");
     let users = name.starts_with(b"user.") && !name.starts_with(b"user.overlay.");
     (ours || users) && CString::new(name).is_ok()

@@ -15,10 +15,11 @@ use std::path::Path;
 use rustix::io::Errno;
 
 use crate::{ArchiveError, Entry, Kind, Reader};
-pub(crate) use attributes::{is_wanted, split_list};
+pub use attributes::is_wanted;
+pub(crate) use attributes::split_list;
 pub use live::{Rules, Target, extract};
-pub use path::BadPath;
-use path::{Name, Whiteout};
+use path::Whiteout;
+pub use path::{BadPath, Name};
 use tree::Tree;
 
 /// Why a layer was not unpacked; what was unpacked of it is the caller's to remove.
@@ -49,6 +50,9 @@ pub enum UnpackError {
     /// Too many entries.
     #[error("it has more than {0} entries")]
     TooMany(u64),
+    /// Too much to be said of its entries.
+    #[error("the names and attributes of its entries take more than {} MiB", .0 >> 20)]
+    TooLarge(u64),
     /// The kernel refused.
     #[error("{doing} {path:?}: {}", std::io::Error::from(*.errno))]
     Step {
@@ -106,57 +110,156 @@ pub struct Unpacked {
     pub size: u64,
 }
 
+/// What a layer is made into: a directory, or an image of one. It is told of every entry in the archive's order, by
+/// names that lie below the root; a later entry replaces what an earlier one made.
+pub trait Form<R: Read> {
+    /// What the archive says about the root itself.
+    ///
+    /// # Errors
+    /// It cannot be so.
+    fn root(&mut self, entry: &Entry) -> Result<(), UnpackError>;
+    /// A directory; one that is there keeps what is in it.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    fn directory(&mut self, name: &Name, entry: &Entry) -> Result<(), UnpackError>;
+    /// A regular file, whose data comes next.
+    ///
+    /// # Errors
+    /// It cannot be made, or the archive is cut off.
+    fn file(&mut self, name: &Name, entry: &Entry, reader: &mut Reader<R>) -> Result<(), UnpackError>;
+    /// A symbolic link.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    fn symlink(&mut self, name: &Name, entry: &Entry) -> Result<(), UnpackError>;
+    /// A device or pipe.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    fn node(&mut self, name: &Name, entry: &Entry) -> Result<(), UnpackError>;
+    /// One more name of what is there, which is neither a directory nor a mark of absence.
+    ///
+    /// # Errors
+    /// `missing`, or it cannot be made.
+    fn hard_link(&mut self, name: &Name, target: &Name, missing: &dyn Fn() -> UnpackError) -> Result<(), UnpackError>;
+    /// What lies below under this name is gone.
+    ///
+    /// # Errors
+    /// It cannot be said.
+    fn whiteout(&mut self, name: &Name) -> Result<(), UnpackError>;
+    /// Everything that lies below in this directory is gone.
+    ///
+    /// # Errors
+    /// It cannot be said.
+    fn opaque(&mut self, directory: &[u8]) -> Result<(), UnpackError>;
+}
+
 /// Unpacks a layer into `directory`, which is empty, and reads the stream to its end.
 ///
 /// # Errors
 /// What is wrong with the layer, or what the kernel refused.
 pub fn unpack(archive: impl Read, directory: &Path, limits: Limits) -> Result<Unpacked, UnpackError> {
     let mut reader = Reader::new(archive);
-    let mut tree = Tree::open(directory)?;
+    let mut filling = Filling { tree: Tree::open(directory)?, buffer: vec![0; 128 * 1024] };
+    let done = build(&mut reader, &mut filling, limits)?;
+    reader.finish()?;
+    filling.tree.finish()?;
+    Ok(done)
+}
+
+/// Makes a form of an archive, entry by entry, up to the archive's end mark.
+///
+/// # Errors
+/// What is wrong with the layer, or why the form takes no more.
+pub fn build<R: Read>(
+    reader: &mut Reader<R>,
+    form: &mut impl Form<R>,
+    limits: Limits,
+) -> Result<Unpacked, UnpackError> {
     let mut done = Unpacked::default();
-    let mut buffer = vec![0; 128 * 1024];
     while let Some(entry) = reader.next()? {
         done.entries += 1;
         if done.entries > limits.entries {
             return Err(UnpackError::TooMany(limits.entries));
         }
-        place(&mut tree, &mut reader, &entry, &mut buffer)?;
+        place(form, reader, &entry)?;
         done.size = done.size.saturating_add(entry.size);
     }
-    reader.finish()?;
-    tree.finish()?;
     Ok(done)
 }
 
-fn place(tree: &mut Tree, reader: &mut Reader<impl Read>, entry: &Entry, buffer: &mut [u8]) -> Result<(), UnpackError> {
+fn place<R: Read>(form: &mut impl Form<R>, reader: &mut Reader<R>, entry: &Entry) -> Result<(), UnpackError> {
     let Some(name) = Name::parse(&entry.path).map_err(|bad| UnpackError::Path(lossy(&entry.path), bad))? else {
-        return tree.root(entry);
+        return form.root(entry);
     };
     match name.whiteout().map_err(|bad| UnpackError::Path(lossy(&entry.path), bad))? {
-        Some(Whiteout::Of(target)) => return tree.whiteout(&target),
-        Some(Whiteout::Opaque) => return tree.opaque(name.parent()),
+        Some(Whiteout::Of(target)) => return form.whiteout(&target),
+        Some(Whiteout::Opaque) => return form.opaque(name.parent()),
         Some(Whiteout::Ignored) => return Ok(()),
         None => {}
     }
     match entry.kind {
-        Kind::Directory => tree.directory(&name, entry),
-        Kind::File => tree.file(&name, entry, reader, buffer),
+        Kind::Directory => form.directory(&name, entry),
+        Kind::File => form.file(&name, entry, reader),
         Kind::HardLink => {
             let target = Name::parse(&entry.link).map_err(|bad| UnpackError::Path(lossy(&entry.link), bad))?;
             let missing = || UnpackError::LinkTarget { link: lossy(&entry.path), target: lossy(&entry.link) };
-            tree.hard_link(&name, &target.ok_or_else(missing)?, missing)
+            form.hard_link(&name, &target.ok_or_else(missing)?, &missing)
         }
         Kind::Symlink => {
             if path::climbs_out(&name, &entry.link) {
                 return Err(UnpackError::Escape { link: lossy(&entry.path), target: lossy(&entry.link) });
             }
-            tree.symlink(&name, entry)
+            form.symlink(&name, entry)
         }
-        Kind::CharDevice | Kind::BlockDevice | Kind::Fifo => tree.node(&name, entry),
+        Kind::CharDevice | Kind::BlockDevice | Kind::Fifo => form.node(&name, entry),
     }
 }
 
-fn lossy(bytes: &[u8]) -> String {
+/// A directory that is being filled.
+struct Filling {
+    tree: Tree,
+    buffer: Vec<u8>,
+}
+
+impl<R: Read> Form<R> for Filling {
+    fn root(&mut self, entry: &Entry) -> Result<(), UnpackError> {
+        self.tree.root(entry)
+    }
+
+    fn directory(&mut self, name: &Name, entry: &Entry) -> Result<(), UnpackError> {
+        self.tree.directory(name, entry)
+    }
+
+    fn file(&mut self, name: &Name, entry: &Entry, reader: &mut Reader<R>) -> Result<(), UnpackError> {
+        self.tree.file(name, entry, reader, &mut self.buffer)
+    }
+
+    fn symlink(&mut self, name: &Name, entry: &Entry) -> Result<(), UnpackError> {
+        self.tree.symlink(name, entry)
+    }
+
+    fn node(&mut self, name: &Name, entry: &Entry) -> Result<(), UnpackError> {
+        self.tree.node(name, entry)
+    }
+
+    fn hard_link(&mut self, name: &Name, target: &Name, missing: &dyn Fn() -> UnpackError) -> Result<(), UnpackError> {
+        self.tree.hard_link(name, target, missing)
+    }
+
+    fn whiteout(&mut self, name: &Name) -> Result<(), UnpackError> {
+        self.tree.whiteout(name)
+    }
+
+    fn opaque(&mut self, directory: &[u8]) -> Result<(), UnpackError> {
+        self.tree.opaque(directory)
+    }
+}
+
+/// A name as a sentence shows it: readable, and not too long.
+#[must_use]
+pub fn lossy(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     if text.chars().count() <= 200 { text.into_owned() } else { text.chars().take(200).chain(['…']).collect() }
 }

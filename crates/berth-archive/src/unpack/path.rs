@@ -25,7 +25,7 @@ pub enum BadPath {
 
 /// A place below the root: its components are neither empty nor `.` nor `..`, and there is at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Name {
+pub struct Name {
     path: Vec<u8>,
     /// Where the last component begins.
     base: usize,
@@ -44,7 +44,10 @@ pub(crate) enum Whiteout {
 
 impl Name {
     /// Cleans a path lexically; absolute ones are taken as relative to the root. `None` is the root itself.
-    pub(crate) fn parse(path: &[u8]) -> Result<Option<Self>, BadPath> {
+    ///
+    /// # Errors
+    /// Why there can be no such name.
+    pub fn parse(path: &[u8]) -> Result<Option<Self>, BadPath> {
         if path.len() > crate::PATH_MAX {
             return Err(BadPath::TooLong);
         }
@@ -69,16 +72,21 @@ impl Name {
         Ok(Some(Self { base: path.len() - base_length, path }))
     }
 
-    pub(crate) fn path(&self) -> &[u8] {
+    /// The whole path, without a leading slash.
+    #[must_use]
+    pub fn path(&self) -> &[u8] {
         &self.path
     }
 
-    /// Empty for what lies in the root.
-    pub(crate) fn parent(&self) -> &[u8] {
+    /// The directory it lies in; empty for what lies in the root.
+    #[must_use]
+    pub fn parent(&self) -> &[u8] {
         &self.path[..self.base.saturating_sub(1)]
     }
 
-    pub(crate) fn base(&self) -> &[u8] {
+    /// The last component.
+    #[must_use]
+    pub fn base(&self) -> &[u8] {
         &self.path[self.base..]
     }
 
