@@ -1,14 +1,15 @@
 //! A blob on its way in.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use berth_oci::{Digest, Hasher};
 
 use crate::{Error, Result, Store};
 
-/// A blob being written under a temporary name; dropped, it is gone.
+/// A blob being written under a temporary name. Dropped, it is gone; or, begun by [`Store::resume`], it waits for the
+/// next try.
 #[derive(Debug)]
 pub struct Ingest {
     store: Store,
@@ -16,18 +17,25 @@ pub struct Ingest {
     size: Option<u64>,
     hasher: Hasher,
     written: u64,
+    /// Bytes that an earlier try has left and that were not replayed yet.
+    unread: u64,
     file: File,
     temporary: Temporary,
 }
 
-/// A file that goes when its owner does.
+/// A file that goes when its owner does, unless it may be of use to another.
 #[derive(Debug)]
-struct Temporary(PathBuf);
+struct Temporary {
+    path: PathBuf,
+    keep: bool,
+}
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        // Renamed or swept already: then there is nothing to do.
-        let _ = std::fs::remove_file(&self.0);
+        if !self.keep {
+            // Renamed or swept already: then there is nothing to do.
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -54,22 +62,77 @@ impl Ingest {
             size,
             hasher: Hasher::new(expected.algorithm()),
             written: 0,
+            unread: 0,
             file,
-            temporary: Temporary(temporary),
+            temporary: Temporary { path: temporary, keep: false },
         })
     }
 
-    /// Takes the next bytes.
+    /// One that goes on with a file of which `unread` bytes are there.
+    pub(crate) fn over(store: &Store, expected: &Digest, size: u64, file: File, path: PathBuf, unread: u64) -> Self {
+        Self {
+            store: store.clone(),
+            expected: expected.clone(),
+            size: Some(size),
+            hasher: Hasher::new(expected.algorithm()),
+            written: 0,
+            unread,
+            file,
+            temporary: Temporary { path, keep: true },
+        }
+    }
+
+    /// How many bytes an earlier try has left that were not replayed yet. They come before anything that is written.
+    #[must_use]
+    pub fn unread(&self) -> u64 {
+        self.unread
+    }
+
+    /// Reads the next of what an earlier try has left, and hashes it; 0 at its end.
+    ///
+    /// # Errors
+    /// When it cannot be read; it is given up then.
+    pub fn replay(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let most = usize::try_from(self.unread).unwrap_or(usize::MAX).min(buffer.len());
+        if most == 0 {
+            return Ok(0);
+        }
+        let got = match self.file.read(&mut buffer[..most]) {
+            Ok(got) if got > 0 => got,
+            failed => {
+                self.temporary.keep = false;
+                let error = failed.err().unwrap_or_else(|| ErrorKind::UnexpectedEof.into());
+                return Err(Error::file("reading the unfinished blob", &self.temporary.path)(error));
+            }
+        };
+        self.hasher.update(&buffer[..got]);
+        self.unread -= got as u64;
+        self.written += got as u64;
+        Ok(got)
+    }
+
+    /// Leaves nothing to go on with, whatever comes.
+    pub fn give_up(mut self) {
+        self.temporary.keep = false;
+    }
+
+    /// Takes the next bytes. Whatever an earlier try has left was replayed before.
     ///
     /// # Errors
     /// When there are more of them than promised, or the disk refuses them.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        debug_assert_eq!(self.unread, 0, "what is there comes first");
         self.written += bytes.len() as u64;
         if let Some(expected) = self.size.filter(|&size| self.written > size) {
+            self.temporary.keep = false;
             return Err(Error::Length { digest: self.expected.clone(), expected, actual: self.written });
         }
         self.hasher.update(bytes);
-        self.file.write_all(bytes).map_err(Error::file("writing the blob file", &self.temporary.0))
+        self.file.write_all(bytes).map_err(|error| {
+            // A disk that is full is not helped by what fills it.
+            self.temporary.keep = false;
+            Error::file("writing the blob file", &self.temporary.path)(error)
+        })
     }
 
     /// How many bytes came so far.
@@ -81,13 +144,15 @@ impl Ingest {
     /// Says that nothing more will come, and compares length and digest with what was promised.
     ///
     /// # Errors
-    /// When either differs; nothing remains then.
-    pub fn verify(self) -> Result<Verified> {
+    /// When either differs. Of too few bytes those that came wait for the next try, where there may be one; of wrong
+    /// ones nothing remains.
+    pub fn verify(mut self) -> Result<Verified> {
         if let Some(expected) = self.size.filter(|&size| self.written != size) {
             return Err(Error::Length { digest: self.expected, expected, actual: self.written });
         }
         let actual = self.hasher.finish();
         if actual != self.expected {
+            self.temporary.keep = false;
             return Err(Error::Digest { expected: self.expected, actual });
         }
         Ok(Verified {
@@ -107,12 +172,17 @@ impl Verified {
         self.size
     }
 
+    /// Lets it go; nothing remains.
+    pub fn give_up(mut self) {
+        self.temporary.keep = false;
+    }
+
     /// Makes it durable, then visible.
     ///
     /// # Errors
     /// When the disk refuses.
     pub fn publish(self) -> Result<()> {
-        self.file.sync_data().map_err(Error::file("syncing the blob file", &self.temporary.0))?;
+        self.file.sync_data().map_err(Error::file("syncing the blob file", &self.temporary.path))?;
         self.publish_synced()?.sync_names()
     }
 
@@ -123,7 +193,7 @@ impl Verified {
     /// When it cannot be renamed.
     pub fn publish_synced(self) -> Result<Store> {
         let target: &Path = &self.store.path(&self.digest);
-        std::fs::rename(&self.temporary.0, target).map_err(Error::file("naming the blob file", target))?;
+        std::fs::rename(&self.temporary.path, target).map_err(Error::file("naming the blob file", target))?;
         Ok(self.store.clone())
     }
 }

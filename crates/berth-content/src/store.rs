@@ -8,10 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use berth_oci::{Descriptor, Digest};
 
-use crate::{Error, Ingest, Result};
+use crate::{Error, Ingest, Partial, Result, partial};
 
 const LAYOUT: &str = "{\"imageLayoutVersion\":\"1.0.0\"}";
 const INGEST: &str = "ingest";
+const PARTIAL: &str = "partial";
+const TRASH: &str = "trash";
 
 /// The blob store; cheap to clone, every clone is the same store.
 #[derive(Debug, Clone)]
@@ -31,7 +33,7 @@ impl Store {
     /// # Errors
     /// When the directories cannot be made.
     pub fn open(root: &Path) -> Result<Self> {
-        for directory in ["blobs/sha256", "blobs/sha512", INGEST] {
+        for directory in ["blobs/sha256", "blobs/sha512", INGEST, PARTIAL, TRASH] {
             let path = root.join(directory);
             fs::create_dir_all(&path).map_err(Error::file("making", &path))?;
         }
@@ -93,12 +95,12 @@ impl Store {
         Ingest::create(self, expected, size, self.temporary())
     }
 
-    /// Stores small content whole, durably. Does nothing if it is here.
+    /// Stores small content whole, durably. Does nothing if it is here and right.
     ///
     /// # Errors
     /// When `bytes` are not what `digest` names, or the disk refuses them.
     pub fn put(&self, digest: &Digest, bytes: &[u8]) -> Result<()> {
-        if self.contains(digest) {
+        if self.read(digest).is_ok() {
             return Ok(());
         }
         let mut ingest = self.ingest(digest, None)?;
@@ -106,17 +108,43 @@ impl Store {
         ingest.verify()?.publish()
     }
 
-    /// Removes a blob; tells whether it was here.
+    /// Begins to take a blob, or goes on with what an earlier try has left of it ([`Ingest::replay`]). Waits while
+    /// somebody else takes the same blob.
+    ///
+    /// # Errors
+    /// When the file cannot be made.
+    pub fn resume(&self, expected: &Digest, size: u64) -> Result<Ingest> {
+        partial::open(self, expected, size)
+    }
+
+    /// What is here of blobs that are not whole, and removes of it what nobody went on with for some days.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn partials(&self) -> Result<Vec<Partial>> {
+        partial::list(self)
+    }
+
+    /// Takes blobs out of sight at once and removes them off the caller's path. One that is not here is gone.
     ///
     /// # Errors
     /// When the kernel refuses.
-    pub fn delete(&self, digest: &Digest) -> Result<bool> {
-        let path = self.path(digest);
-        match fs::remove_file(&path) {
-            Ok(()) => Ok(true),
-            Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
-            Err(e) => Err(Error::file("removing", &path)(e)),
+    pub fn discard(&self, digests: &[Digest]) -> Result<()> {
+        let mut some = false;
+        for digest in digests {
+            let (path, target) = (self.path(digest), self.inner.root.join(TRASH).join(self.unique()));
+            match fs::rename(&path, target) {
+                Ok(()) => some = true,
+                Err(e) if e.kind() == ErrorKind::NotFound => {}
+                Err(e) => return Err(Error::file("removing", &path)(e)),
+            }
         }
+        if some {
+            let trash = self.inner.root.join(TRASH);
+            // Where there is no thread to be had, the next start removes it.
+            drop(std::thread::Builder::new().name("trash".into()).spawn(move || empty(&trash)));
+        }
+        Ok(())
     }
 
     /// Every blob that is here, in no order.
@@ -165,17 +193,30 @@ impl Store {
     }
 
     fn temporary(&self) -> PathBuf {
-        let number = self.inner.next.fetch_add(1, Ordering::Relaxed);
-        self.inner.root.join(INGEST).join(format!("{}-{number}", std::process::id()))
+        self.inner.root.join(INGEST).join(self.unique())
+    }
+
+    fn unique(&self) -> String {
+        format!("{}-{}", std::process::id(), self.inner.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Where a blob that is not whole waits.
+    pub(crate) fn partial_directory(&self) -> PathBuf {
+        self.inner.root.join(PARTIAL)
     }
 
     fn sweep(&self) -> Result<()> {
-        let directory = self.inner.root.join(INGEST);
-        for entry in fs::read_dir(&directory).map_err(Error::file("listing", &directory))?.flatten() {
-            let path = entry.path();
-            fs::remove_file(&path).map_err(Error::file("removing", &path))?;
-        }
-        Ok(())
+        empty(&self.inner.root.join(INGEST));
+        let trash = self.inner.root.join(TRASH);
+        drop(std::thread::Builder::new().name("trash".into()).spawn(move || empty(&trash)));
+        partial::list(self).map(drop)
+    }
+}
+
+/// Removes the files of a directory. What is gone already is gone; what cannot be removed stays for the next time.
+fn empty(directory: &Path) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let _ = fs::remove_file(entry.path());
     }
 }
 

@@ -75,6 +75,7 @@ pub(crate) const FLAGS: &[Flag] = flags! {
     "ip-masq", "ip-masq", Switch, Honoured, "Masquerade what leaves the bridge";
     "iptables", "iptables", Switch, Honoured, "Make firewall rules";
     "ipv6", "ipv6", Switch, Only(&["false"]), "IPv6 on the default bridge";
+    "keep-blobs", "keep-blobs", Switch, Honoured, "Keep layers' compressed blobs beside them (default true; false saves disk: what was pulled is fetched again when it is needed as it came)";
     "live-restore", "live-restore", Switch, Honoured, "Containers live on without the daemon (default true)";
     "log-driver", "log-driver", Text, Honoured, "Log driver of containers that name none";
     "log-format", "log-format", Text, Honoured, "Format of the daemon's log: text or json";

@@ -48,6 +48,8 @@ pub struct DaemonOptions {
     /// Older clients are refused; `None`: none is.
     pub(crate) oldest: Option<ApiVersion>,
     pub(crate) network: NetworkConfig,
+    /// Compressed layers stay beside the unpacked ones.
+    pub(crate) keep_blobs: bool,
     /// What a reload may change.
     pub(crate) live: Live,
     /// The command line again, which a reload reads anew together with the file.
@@ -97,6 +99,7 @@ impl DaemonOptions {
             metrics: metrics(&settings)?,
             oldest: oldest(&settings)?,
             network: network(&settings)?,
+            keep_blobs: settings.switch("keep-blobs").unwrap_or(true),
             live: Live::read(&settings)?,
             given,
             cgroup_parent: settings.text("cgroup-parent").unwrap_or("").to_owned(),

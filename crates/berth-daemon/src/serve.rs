@@ -156,6 +156,7 @@ async fn open(options: &DaemonOptions) -> anyhow::Result<Daemon> {
     let config = PullConfig {
         registries: options.live.registries.clone(),
         max_concurrent_downloads: options.live.concurrent_downloads,
+        keep_blobs: options.keep_blobs,
         embedded,
     };
     let images = ImageStore::open(&options.data_root, store.clone(), config)?;

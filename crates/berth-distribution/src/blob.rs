@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use berth_oci::Digest;
 use bytes::Bytes;
-use http::header::{HeaderMap, HeaderValue, RANGE};
+use http::header::{CONTENT_RANGE, HeaderMap, HeaderValue, RANGE};
 use http::{Method, StatusCode};
 use reqwest::Response;
 
@@ -45,13 +45,16 @@ impl Blob {
         path: String,
         digest: Digest,
         size: u64,
+        from: u64,
         response: Response,
     ) -> Result<Self, Error> {
-        if let Some(length) = response.content_length().filter(|&l| l != size) {
+        let skip = skip(&response, from)?;
+        let before = from - skip;
+        if let Some(length) = response.content_length().map(|l| l + before).filter(|&l| l != size) {
             return Err(Error::Verification(format!("{digest} should have {size} bytes, the registry has {length}")));
         }
         let response = Some(response);
-        Ok(Self { session, path, digest, size, received: 0, response, skip: 0, breaks: 0, pause: None })
+        Ok(Self { session, path, digest, size, received: from, response, skip, breaks: 0, pause: None })
     }
 
     /// The next bytes, or a pause before them; `None` when all have come.
@@ -121,10 +124,7 @@ impl Blob {
     }
 
     async fn reopen(&mut self) -> Result<(), Error> {
-        let mut headers = HeaderMap::new();
-        let range = format!("bytes={}-", self.received);
-        headers.insert(RANGE, HeaderValue::from_str(&range).expect("digits are a header's value"));
-        let response = match self.session.send(Method::GET, &self.path, &headers).await {
+        let response = match self.session.send(Method::GET, &self.path, &range(self.received)).await {
             // There is no more than came already: the registry's blob is too short.
             Err(Error::Status { status: 416, .. } | Error::Registry { status: 416, .. }) => {
                 let (digest, size, received) = (&self.digest, self.size, self.received);
@@ -132,8 +132,33 @@ impl Blob {
             }
             response => response?,
         };
-        self.skip = if response.status() == StatusCode::PARTIAL_CONTENT { 0 } else { self.received };
+        self.skip = skip(&response, self.received)?;
         self.response = Some(response);
         Ok(())
+    }
+}
+
+/// Asks for a blob from one of its bytes on.
+pub(crate) fn range(from: u64) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    if from > 0 {
+        let range = format!("bytes={from}-");
+        headers.insert(RANGE, HeaderValue::from_str(&range).expect("digits are a header's value"));
+    }
+    headers
+}
+
+/// How many bytes come before those that were asked for: none, or all, where a server knows no ranges.
+fn skip(response: &Response, from: u64) -> Result<u64, Error> {
+    if response.status() != StatusCode::PARTIAL_CONTENT {
+        return Ok(from);
+    }
+    let told = response.headers().get(CONTENT_RANGE).and_then(|range| range.to_str().ok()).unwrap_or_default();
+    let begins = told.strip_prefix("bytes ").and_then(|range| range.split_once('-')).map(|(first, _)| first.trim());
+    match begins {
+        Some(first) if first.parse() != Ok(from) => {
+            Err(Error::Malformed(format!("the registry was asked for a blob from byte {from} on, and sent {told:?}")))
+        }
+        _ => Ok(0),
     }
 }

@@ -6,6 +6,7 @@ use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, LINK};
 use reqwest::Response;
 use serde::Deserialize;
 
+use crate::blob::range;
 use crate::client::Client;
 use crate::endpoint::Endpoint;
 use crate::request::{Session, bounded_body};
@@ -74,14 +75,14 @@ impl Repository {
         Ok(Fetched { bytes, media_type })
     }
 
-    /// A blob, of which the length is known.
+    /// A blob, of which the length is known, from its byte `from` on (0: all of it).
     ///
     /// # Errors
     /// What the registry said, or [`Error::Verification`] when it announces another length.
-    pub async fn blob(&self, digest: &Digest, size: u64) -> Result<Blob, Error> {
+    pub async fn blob(&self, digest: &Digest, size: u64, from: u64) -> Result<Blob, Error> {
         let path = format!("{}/blobs/{digest}", self.path);
-        let (session, response) = self.call(Method::GET, &format!("blobs/{digest}"), &HeaderMap::new()).await?;
-        Blob::begin(session, path, digest.clone(), size, response)
+        let (session, response) = self.call(Method::GET, &format!("blobs/{digest}"), &range(from)).await?;
+        Blob::begin(session, path, digest.clone(), size, from, response)
     }
 
     /// Every tag.

@@ -19,6 +19,7 @@ use berth_oci::{
 use berth_state::Durability;
 
 use crate::layers::Incoming;
+use crate::lease::Lease;
 use crate::record::{HoldRecord, ImageRecord, LayerRecord, NameRecord, hold_key};
 use crate::resolve::name_key;
 use crate::store::{Inner, now};
@@ -65,8 +66,7 @@ pub(crate) fn commit(inner: &std::sync::Arc<Inner>, commit: Commit) -> Result<Im
     let (chains, records) = below;
     let lease = inner.lease(chains.clone(), records.iter().map(|layer| layer.blob.digest.clone()).collect());
     let made = make(inner, &commit)?;
-    let id = publish(inner, commit, chains, &records, made)?;
-    drop(lease);
+    let id = publish(inner, commit, chains, &records, made, lease)?;
     inner.write_index();
     Ok(id)
 }
@@ -143,6 +143,7 @@ fn publish(
     mut chains: Vec<ChainId>,
     below: &[LayerRecord],
     made: Made,
+    mut lease: Lease,
 ) -> Result<ImageId> {
     let Made { incoming, unpacked, digest, length } = made;
     // A container that changed nothing adds no layer, as with Docker.
@@ -175,15 +176,20 @@ fn publish(
     let manifest_bytes = json(&manifest)?;
     let descriptor = Descriptor::of(kinds.0, &manifest_bytes);
     let id = ImageId(manifest.config.digest.clone());
+    lease.layer(&chain);
+    lease.blob(&manifest.config.digest);
+    lease.blob(&descriptor.digest);
     inner.layers.sync()?;
     inner.content.put(&manifest.config.digest, &config_bytes)?;
     inner.content.put(&descriptor.digest, &manifest_bytes)?;
     // The same change on the same image is the same layer.
-    if !empty && !inner.state.read(|reader| reader.exists::<LayerRecord>(chain.as_str()))? {
+    let fresh = !empty && !inner.state.read(|reader| reader.exists::<LayerRecord>(chain.as_str()))?;
+    if fresh {
         incoming.publish(&chain)?;
     }
     let size = below.iter().map(|layer| layer.size).sum::<u64>() + unpacked.size;
-    let layer = LayerRecord { diff_id, parent: chains.last().cloned(), blob, size: unpacked.size, created_at: now() };
+    let parent = chains.last().cloned();
+    let layer = LayerRecord { diff_id, parent, blob, size: unpacked.size, created_at: now(), kept: false };
     if !empty {
         chains.push(chain.clone());
     }
@@ -196,10 +202,11 @@ fn publish(
         layers: chains,
         size,
         tagged_at: now(),
+        origin: None,
     };
     let (key, name) = (id.clone(), commit.name.as_ref().map(name_key));
     inner.state.write(Durability::Synced, move |tx| {
-        if !empty {
+        if fresh {
             tx.put(chain.as_str(), &layer)?;
         }
         tx.put(key.as_str(), &image)?;

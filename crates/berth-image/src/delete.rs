@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use berth_oci::{ChainId, Digest, ImageId, Reference};
 use berth_state::Transaction;
 
+use crate::lease::Claims;
+use crate::need::{Needed, Unneeded};
 use crate::record::{HoldRecord, ImageRecord, LayerRecord, NameRecord, hold_key, holders};
 use crate::resolve::{is_id_prefix, name_key, names, resolve};
 use crate::{Error, Result};
@@ -32,9 +34,8 @@ pub enum Deleted {
 pub(crate) struct Outcome {
     pub(crate) image: ImageId,
     pub(crate) lines: Vec<Deleted>,
-    /// Files that no record needs any longer.
-    pub(crate) layers: Vec<ChainId>,
-    pub(crate) blobs: Vec<Digest>,
+    /// What no record needs any longer.
+    pub(crate) gone: Unneeded,
 }
 
 /// One deletion within one transaction.
@@ -42,37 +43,25 @@ pub(crate) struct Deletion<'t, 'c> {
     tx: &'t mut Transaction<'c>,
     image: ImageId,
     options: DeleteOptions,
-    leased: &'t dyn Fn(&ChainId) -> bool,
-    leased_blob: &'t dyn Fn(&Digest) -> bool,
+    claims: &'t Claims,
     pub(crate) lines: Vec<Deleted>,
 }
 
-pub(crate) fn delete(
-    tx: &mut Transaction<'_>,
-    text: &str,
-    options: DeleteOptions,
-    leased: &dyn Fn(&ChainId) -> bool,
-    leased_blob: &dyn Fn(&Digest) -> bool,
-) -> Result<Outcome> {
+pub(crate) fn delete(tx: &mut Transaction<'_>, text: &str, options: DeleteOptions, claims: &Claims) -> Result<Outcome> {
     let image = resolve(tx, text)?;
-    let mut deletion = Deletion { tx, image: image.clone(), options, leased, leased_blob, lines: Vec::new() };
-    let gone = deletion.run(text)?;
-    let (layers, blobs) = if gone { deletion.remove_image()? } else { Default::default() };
-    Ok(Outcome { image, lines: deletion.lines, layers, blobs })
+    let mut deletion = Deletion { tx, image: image.clone(), options, claims, lines: Vec::new() };
+    let whole = deletion.run(text)?;
+    let gone = if whole { deletion.remove_image()? } else { Unneeded::default() };
+    Ok(Outcome { image, lines: deletion.lines, gone })
 }
 
 impl<'t, 'c> Deletion<'t, 'c> {
-    pub(crate) fn new(
-        tx: &'t mut Transaction<'c>,
-        image: ImageId,
-        leased: &'t dyn Fn(&ChainId) -> bool,
-        leased_blob: &'t dyn Fn(&Digest) -> bool,
-    ) -> Self {
-        Self { tx, image, options: DeleteOptions::default(), leased, leased_blob, lines: Vec::new() }
+    pub(crate) fn new(tx: &'t mut Transaction<'c>, image: ImageId, claims: &'t Claims) -> Self {
+        Self { tx, image, options: DeleteOptions::default(), claims, lines: Vec::new() }
     }
 
     /// Removes the image with all its names, whoever needs it.
-    pub(crate) fn whole(&mut self) -> Result<(Vec<ChainId>, Vec<Digest>)> {
+    pub(crate) fn whole(&mut self) -> Result<Unneeded> {
         for reference in names(self.tx, &self.image)? {
             self.untag(&reference)?;
         }
@@ -161,39 +150,33 @@ impl Deletion<'_, '_> {
     }
 
     /// Removes the records of the image and of everything that only it needs.
-    fn remove_image(&mut self) -> Result<(Vec<ChainId>, Vec<Digest>)> {
+    fn remove_image(&mut self) -> Result<Unneeded> {
         let key = self.image.as_str().to_owned();
         let Some(record) = self.tx.get::<ImageRecord>(&key)? else {
             return Err(Error::Vanished(self.image.clone()));
         };
         self.tx.delete::<ImageRecord>(&key)?;
         self.lines.push(Deleted::Deleted(self.image.digest().clone()));
-        let layers = remove_unneeded_layers(self.tx, &record.layers, self.leased)?;
-        self.lines.extend(layers.iter().map(|chain| Deleted::Deleted(chain.digest().clone())));
-        let others = self.tx.list::<ImageRecord>()?;
-        let needed: BTreeSet<&Digest> = others.iter().flat_map(|(_, r)| r.blobs()).collect();
-        let unneeded = record.blobs().filter(|b| !needed.contains(b) && !(self.leased_blob)(b));
-        Ok((layers, unneeded.cloned().collect()))
+        let gone = remove_unneeded(self.tx, &record.layers, record.blobs().cloned().collect(), self.claims)?;
+        self.lines.extend(gone.layers.iter().map(|chain| Deleted::Deleted(chain.digest().clone())));
+        Ok(gone)
     }
 }
 
-/// Removes the records of those of `candidates` (a stack, bottom first) that no image, no container and no running
-/// pull needs; gives them back, top first.
-pub(crate) fn remove_unneeded_layers(
+/// Removes the records of those of `layers` (a stack, bottom first) that no image, no container and no lease needs,
+/// and says which files go: those layers, top first, and of `blobs` and the blobs that the layers came in those that
+/// nobody needs either.
+pub(crate) fn remove_unneeded(
     tx: &mut Transaction<'_>,
-    candidates: &[ChainId],
-    leased: &dyn Fn(&ChainId) -> bool,
-) -> Result<Vec<ChainId>> {
-    let (images, holds) = (tx.list::<ImageRecord>()?, tx.list::<HoldRecord>()?);
-    let of_images = images.iter().flat_map(|(_, image)| &image.layers);
-    let needed: BTreeSet<&ChainId> = of_images.chain(holds.iter().flat_map(|(_, hold)| &hold.layers)).collect();
-    let mut removed = Vec::new();
-    for chain in candidates.iter().rev().filter(|c| !needed.contains(c) && !leased(c)) {
-        if tx.delete::<LayerRecord>(chain.as_str())? {
-            removed.push(chain.clone());
-        }
+    layers: &[ChainId],
+    blobs: Vec<Digest>,
+    claims: &Claims,
+) -> Result<Unneeded> {
+    let gone = Needed::read(tx)?.unneeded(layers.iter().rev(), blobs, claims);
+    for chain in &gone.layers {
+        tx.delete::<LayerRecord>(chain.as_str())?;
     }
-    Ok(removed)
+    Ok(gone)
 }
 
 /// At most one tag, and all names in one repository.
@@ -216,17 +199,12 @@ pub(crate) fn hold(tx: &mut Transaction<'_>, image: &ImageId, container: &str) -
 }
 
 /// Takes a claim back; what nobody else needs then is given back for removal.
-pub(crate) fn release(
-    tx: &mut Transaction<'_>,
-    image: &ImageId,
-    container: &str,
-    leased: &dyn Fn(&ChainId) -> bool,
-) -> Result<Vec<ChainId>> {
+pub(crate) fn release(tx: &mut Transaction<'_>, image: &ImageId, container: &str, claims: &Claims) -> Result<Unneeded> {
     let key = hold_key(image, container);
-    let Some(hold) = tx.get::<HoldRecord>(&key)? else { return Ok(Vec::new()) };
+    let Some(hold) = tx.get::<HoldRecord>(&key)? else { return Ok(Unneeded::default()) };
     tx.delete::<HoldRecord>(&key)?;
     if tx.exists::<ImageRecord>(image.as_str())? {
-        return Ok(Vec::new());
+        return Ok(Unneeded::default());
     }
-    remove_unneeded_layers(tx, &hold.layers, leased)
+    remove_unneeded(tx, &hold.layers, Vec::new(), claims)
 }

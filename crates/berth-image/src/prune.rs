@@ -5,10 +5,12 @@
 
 use std::collections::BTreeSet;
 
-use berth_oci::{ChainId, Digest, ImageId};
+use berth_oci::{ChainId, ImageId};
 use berth_state::{Durability, Reader, Transaction};
 
 use crate::delete::{Deleted, Deletion};
+use crate::lease::Claims;
+use crate::need::Unneeded;
 use crate::record::{HoldRecord, ImageRecord, LayerRecord, holders};
 use crate::resolve::names;
 use crate::{Image, ImageStore, Result};
@@ -25,8 +27,7 @@ pub struct Pruned {
 #[derive(Debug, Default)]
 struct Gone {
     pruned: Pruned,
-    layers: Vec<ChainId>,
-    blobs: Vec<Digest>,
+    all: Unneeded,
 }
 
 impl ImageStore {
@@ -36,19 +37,15 @@ impl ImageStore {
     /// # Errors
     /// When the records cannot be read or written.
     pub fn prune(&self, chosen: &[Image], dry: bool) -> Result<Pruned> {
-        let leases = self.inner.leases();
-        let (layers, blobs) = leases.snapshot();
+        let mut leases = self.inner.leases();
+        let claims = leases.claims();
         if dry {
-            return self.inner.state.read(|reader| measure(reader, chosen, &|chain| layers.contains(chain)));
+            return self.inner.state.read(|reader| measure(reader, chosen, &claims));
         }
         let chosen = chosen.to_vec();
-        let gone = self.inner.state.try_write(Durability::Synced, move |tx| {
-            remove(tx, &chosen, &|chain| layers.contains(chain), &|blob| blobs.contains(blob))
-        })?;
-        for blob in &gone.blobs {
-            self.inner.content.delete(blob)?;
-        }
-        self.inner.layers.discard(&gone.layers);
+        let gone = self.inner.state.try_write(Durability::Synced, move |tx| remove(tx, &chosen, &claims))?;
+        self.inner.discard(&gone.all);
+        leases.spare(gone.all.spared);
         drop(leases);
         self.inner.write_index();
         Ok(gone.pruned)
@@ -64,7 +61,7 @@ fn unneeded(reader: &Reader<'_>, image: &Image) -> Result<bool> {
 }
 
 /// What removing would come to.
-fn measure(reader: &Reader<'_>, chosen: &[Image], leased: &dyn Fn(&ChainId) -> bool) -> Result<Pruned> {
+fn measure(reader: &Reader<'_>, chosen: &[Image], claims: &Claims) -> Result<Pruned> {
     let mut pruned = Pruned::default();
     let mut going = BTreeSet::new();
     for image in chosen {
@@ -81,7 +78,7 @@ fn measure(reader: &Reader<'_>, chosen: &[Image], leased: &dyn Fn(&ChainId) -> b
         let mut lines: Vec<Deleted> = references.iter().map(|name| Deleted::Untagged(name.familiar())).collect();
         lines.push(Deleted::Deleted(image.id.digest().clone()));
         for chain in image.layers.iter().rev() {
-            if leased(chain) || !needed.insert(chain.clone()) {
+            if claims.layers.contains(chain) || !needed.insert(chain.clone()) {
                 continue;
             }
             if let Some(layer) = reader.get::<LayerRecord>(chain.as_str())? {
@@ -94,23 +91,16 @@ fn measure(reader: &Reader<'_>, chosen: &[Image], leased: &dyn Fn(&ChainId) -> b
     Ok(pruned)
 }
 
-fn remove(
-    tx: &mut Transaction<'_>,
-    chosen: &[Image],
-    leased: &dyn Fn(&ChainId) -> bool,
-    leased_blob: &dyn Fn(&Digest) -> bool,
-) -> Result<Gone> {
-    let mut gone = Gone { pruned: measure(tx, chosen, leased)?, ..Gone::default() };
+fn remove(tx: &mut Transaction<'_>, chosen: &[Image], claims: &Claims) -> Result<Gone> {
+    let mut gone = Gone { pruned: measure(tx, chosen, claims)?, ..Gone::default() };
     gone.pruned.images.clear();
     for image in chosen {
         if !unneeded(tx, image)? {
             continue;
         }
-        let mut deletion = Deletion::new(tx, image.id.clone(), leased, leased_blob);
-        let (layers, blobs) = deletion.whole()?;
+        let mut deletion = Deletion::new(tx, image.id.clone(), claims);
+        gone.all.extend(deletion.whole()?);
         gone.pruned.images.push((image.id.clone(), deletion.lines));
-        gone.layers.extend(layers);
-        gone.blobs.extend(blobs);
     }
     Ok(gone)
 }

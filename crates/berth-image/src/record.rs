@@ -33,6 +33,9 @@ pub(crate) struct ImageRecord {
     pub(crate) layers: Vec<ChainId>,
     pub(crate) size: u64,
     pub(crate) tagged_at: i64,
+    /// The repository it was last pulled from (`docker.io/library/busybox`): what is not kept can be had there again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) origin: Option<String>,
 }
 
 impl Record for ImageRecord {
@@ -41,12 +44,14 @@ impl Record for ImageRecord {
 }
 
 impl ImageRecord {
-    /// Every blob it needs. Layers found unpacked already may be named here and have no blob.
+    /// Every blob it names. Layers found unpacked already may be named here and have no blob.
     pub(crate) fn blobs(&self) -> impl Iterator<Item = &Digest> {
-        [&self.manifest.digest, &self.config_blob]
-            .into_iter()
-            .chain(self.index.as_ref().map(|i| &i.digest))
-            .chain(&self.blobs)
+        self.documents().chain(&self.blobs)
+    }
+
+    /// The blobs that say what it is: manifest, configuration, manifest list.
+    pub(crate) fn documents(&self) -> impl Iterator<Item = &Digest> {
+        [&self.manifest.digest, &self.config_blob].into_iter().chain(self.index.as_ref().map(|i| &i.digest))
     }
 }
 
@@ -61,6 +66,14 @@ pub(crate) struct LayerRecord {
     pub(crate) size: u64,
     /// Seconds since 1970.
     pub(crate) created_at: i64,
+    /// The blob is kept beside the layer. Where it is not, it can be made of the layer again, or fetched again.
+    #[serde(default = "yes")]
+    pub(crate) kept: bool,
+}
+
+/// What a record of an earlier version means.
+fn yes() -> bool {
+    true
 }
 
 impl Record for LayerRecord {

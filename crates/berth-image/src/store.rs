@@ -1,6 +1,6 @@
 //! The image store: what is here, under which names, and who needs it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,8 +10,10 @@ use berth_state::{Durability, Transaction};
 
 use crate::delete::{self, DeleteOptions, Deleted};
 use crate::layers::Layers;
+use crate::lease::{Claims, Leases};
+use crate::need::{Needed, STALE_AFTER, Unneeded};
 use crate::pull::{self, Transfers};
-use crate::record::{HoldRecord, ImageRecord, LayerRecord, NameRecord, hold_key};
+use crate::record::{HoldRecord, ImageRecord, NameRecord, hold_key};
 use crate::resolve::{parse_key, resolve};
 use crate::{Error, Image, PullEvent, Result};
 
@@ -25,13 +27,20 @@ pub struct PullConfig {
     pub registries: berth_distribution::Config,
     /// How many layers come in at once, over all pulls (Docker: 3).
     pub max_concurrent_downloads: usize,
+    /// Layers' compressed blobs are kept beside them, so that what was pulled is pushed as it came.
+    pub keep_blobs: bool,
     /// Images that are not asked of a registry but of an archive (an OCI layout as a tar) in memory.
     pub embedded: Vec<(Reference, &'static [u8])>,
 }
 
 impl Default for PullConfig {
     fn default() -> Self {
-        Self { registries: berth_distribution::Config::default(), max_concurrent_downloads: 3, embedded: Vec::new() }
+        Self {
+            registries: berth_distribution::Config::default(),
+            max_concurrent_downloads: 3,
+            keep_blobs: true,
+            embedded: Vec::new(),
+        }
     }
 }
 
@@ -60,23 +69,10 @@ pub(crate) struct Inner {
     registries: Mutex<berth_distribution::Client>,
     pub(crate) transfers: Transfers,
     pub(crate) embedded: Vec<(Reference, &'static [u8])>,
-    /// What running pulls need. Locked while anything is deleted, and while a pull looks whether something is here:
-    /// so what a pull has found cannot go before its image is recorded.
+    pub(crate) keep_blobs: bool,
+    /// What somebody works with. Locked while anything is deleted: so what is claimed and found cannot go before it
+    /// is recorded.
     leases: Mutex<Leases>,
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct Leases {
-    layers: HashMap<ChainId, usize>,
-    blobs: HashMap<Digest, usize>,
-}
-
-/// A running pull's claim on layers and blobs; dropped when the image is recorded, or given up.
-#[derive(Debug)]
-pub(crate) struct Lease {
-    inner: Arc<Inner>,
-    layers: Vec<ChainId>,
-    blobs: Vec<Digest>,
 }
 
 impl ImageStore {
@@ -93,6 +89,7 @@ impl ImageStore {
             registries: Mutex::new(berth_distribution::Client::new(config.registries)),
             transfers: Transfers::new(config.max_concurrent_downloads),
             embedded: config.embedded,
+            keep_blobs: config.keep_blobs,
             leases: Mutex::default(),
             state,
         };
@@ -192,18 +189,15 @@ impl ImageStore {
     /// [`Error::NoSuchImage`], or the conflict in Docker's words.
     pub fn delete(&self, name: &str, options: DeleteOptions) -> Result<Vec<Deleted>> {
         let (name, inner) = (name.to_owned(), self.inner.clone());
-        let leases = self.inner.leases();
-        let (layers, blobs) = leases.snapshot();
-        let outcome = inner.state.try_write(Durability::Synced, move |tx| {
-            delete::delete(tx, &name, options, &|c| layers.contains(c), &|b| blobs.contains(b))
-        })?;
-        for blob in &outcome.blobs {
-            inner.content.delete(blob)?;
-        }
-        inner.layers.discard(&outcome.layers);
+        let mut leases = self.inner.leases();
+        let claims = leases.claims();
+        let outcome =
+            inner.state.try_write(Durability::Synced, move |tx| delete::delete(tx, &name, options, &claims))?;
+        inner.discard(&outcome.gone);
+        leases.spare(outcome.gone.spared);
         drop(leases);
         inner.write_index();
-        tracing::debug!(image = %outcome.image, layers = outcome.layers.len(), "image deleted");
+        tracing::debug!(image = %outcome.image, layers = outcome.gone.layers.len(), "image deleted");
         Ok(outcome.lines)
     }
 
@@ -234,13 +228,15 @@ impl ImageStore {
     /// When the records cannot be written.
     pub fn release(&self, image: &ImageId, container: &str) -> Result<()> {
         let (id, owner) = (image.clone(), container.to_owned());
-        let leases = self.inner.leases();
-        let (leased, _) = leases.snapshot();
-        let gone = self
-            .inner
-            .state
-            .try_write(Durability::Relaxed, move |tx| delete::release(tx, &id, &owner, &|c| leased.contains(c)))?;
-        self.inner.layers.discard(&gone);
+        let mut leases = self.inner.leases();
+        let claims = leases.claims();
+        // Layers go only where the image was deleted by force. Then the records must be gone for good before the
+        // files are: a record that comes back after a loss of power would promise a layer that is not there.
+        let last = !self.inner.state.read(|reader| reader.exists::<ImageRecord>(image.as_str()))?;
+        let durability = if last { Durability::Synced } else { Durability::Relaxed };
+        let gone = self.inner.state.try_write(durability, move |tx| delete::release(tx, &id, &owner, &claims))?;
+        self.inner.discard(&gone);
+        leases.spare(gone.spared);
         Ok(())
     }
 
@@ -285,17 +281,13 @@ impl Inner {
         self.leases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Claims layers and blobs; they are not deleted while the lease lives.
-    pub(crate) fn lease(self: &Arc<Self>, layers: Vec<ChainId>, blobs: Vec<Digest>) -> Lease {
-        let mut leases = self.leases();
-        for layer in &layers {
-            *leases.layers.entry(layer.clone()).or_default() += 1;
+    /// Takes out of sight what no record knows any longer, and removes it off everybody's path. A failure costs disk
+    /// until the next start, and nothing else.
+    pub(crate) fn discard(&self, gone: &Unneeded) {
+        if let Err(error) = self.content.discard(&gone.blobs) {
+            tracing::warn!(error = %crate::error::chain(&error), "blobs could not be removed; the next start does it");
         }
-        for blob in &blobs {
-            *leases.blobs.entry(blob.clone()).or_default() += 1;
-        }
-        drop(leases);
-        Lease { inner: self.clone(), layers, blobs }
+        self.layers.discard(&gone.layers);
     }
 
     /// Tells other tools what the blob store has. Never read back by us: a failure costs nobody anything here.
@@ -317,62 +309,19 @@ impl Inner {
 
     /// Removes what no record knows, and layers that no image came to need within a day.
     fn sweep(&self) -> Result<()> {
-        const PATIENCE: i64 = 24 * 60 * 60;
-        let stale = now() - PATIENCE;
-        let known = self.state.read(|reader| {
-            Ok::<_, Error>((reader.list::<ImageRecord>()?, reader.list::<LayerRecord>()?, reader.list::<HoldRecord>()?))
-        })?;
-        let (images, layers, holds) = known;
-        let mut needed: BTreeSet<&ChainId> = images.iter().flat_map(|(_, image)| &image.layers).collect();
-        needed.extend(holds.iter().flat_map(|(_, hold)| &hold.layers));
-        let mut blobs: BTreeSet<&Digest> = images.iter().flat_map(|(_, image)| image.blobs()).collect();
-        let (mut kept, mut forgotten) = (BTreeSet::new(), Vec::new());
-        for (key, record) in &layers {
-            let unneeded = ChainId::parse(key).is_ok_and(|chain| !needed.contains(&chain));
-            if unneeded && record.created_at < stale {
-                forgotten.push(key.clone());
-                continue;
-            }
-            kept.insert(key.as_str());
-            blobs.insert(&record.blob.digest);
-        }
-        if !forgotten.is_empty() {
-            self.state.write(Durability::Relaxed, move |tx| {
-                forgotten.iter().try_for_each(|key| tx.delete::<LayerRecord>(key).map(drop))
-            })?;
-        }
-        self.layers.sweep(&kept)?;
-        for blob in self.content.list()?.iter().filter(|b| !blobs.contains(b)) {
-            self.content.delete(blob)?;
-        }
-        Ok(())
-    }
-}
-
-impl Leases {
-    pub(crate) fn snapshot(&self) -> (BTreeSet<ChainId>, BTreeSet<Digest>) {
-        (self.layers.keys().cloned().collect(), self.blobs.keys().cloned().collect())
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        let mut leases = self.inner.leases();
-        for layer in &self.layers {
-            release_one(&mut leases.layers, layer);
-        }
-        for blob in &self.blobs {
-            release_one(&mut leases.blobs, blob);
-        }
-    }
-}
-
-fn release_one<K: std::hash::Hash + Eq>(counts: &mut HashMap<K, usize>, key: &K) {
-    if let Some(count) = counts.get_mut(key) {
-        *count -= 1;
-        if *count == 0 {
-            counts.remove(key);
-        }
+        let needed = self.state.read(Needed::read)?;
+        let stale: Vec<ChainId> = needed.stale_layers(now() - STALE_AFTER).cloned().collect();
+        let needed = match stale.is_empty() {
+            true => needed,
+            false => self.state.try_write(Durability::Synced, move |tx| {
+                delete::remove_unneeded(tx, &stale, Vec::new(), &Claims::default())?;
+                Needed::read(tx)
+            })?,
+        };
+        self.layers.sweep(&needed.recorded().map(ChainId::as_str).collect())?;
+        let mut blobs = self.content.list()?;
+        blobs.retain(|blob| !needed.blob(blob));
+        Ok(self.content.discard(&blobs)?)
     }
 }
 

@@ -70,9 +70,10 @@ impl Source for Embedded {
         })
     }
 
-    fn blob<'a>(&'a self, descriptor: &'a Descriptor) -> Future_<'a, Box<dyn Blob>> {
-        Box::pin(async {
-            let bytes = self.get(&descriptor.digest)?.clone();
+    fn blob<'a>(&'a self, descriptor: &'a Descriptor, from: u64) -> Future_<'a, Box<dyn Blob>> {
+        Box::pin(async move {
+            let from = usize::try_from(from).unwrap_or(usize::MAX);
+            let bytes = self.get(&descriptor.digest)?.get(from..).unwrap_or_default().to_vec();
             Ok(Box::new(Whole(Some(bytes))) as Box<dyn Blob>)
         })
     }

@@ -19,6 +19,7 @@ use super::decompress::{Bounded, bound, decompress};
 use super::source::Source;
 use super::transfer::Reporter;
 use crate::layers::Incoming;
+use crate::lease::Lease;
 use crate::record::LayerRecord;
 use crate::store::{Inner, now};
 use crate::{Error, LayerPhase, Result};
@@ -35,14 +36,58 @@ pub(crate) struct Wanted {
     pub(crate) parent: Option<ChainId>,
 }
 
-/// Brings one layer here, durably, and records it.
+/// Brings one layer here, durably, and records it. What an earlier try has left of its blob is not fetched again;
+/// if that turns out to be wrong, everything is.
 pub(crate) async fn bring(
     inner: Arc<Inner>,
     source: Arc<dyn Source>,
     wanted: Wanted,
     reporter: Reporter,
 ) -> Result<()> {
-    let here = inner.content.contains(&wanted.blob.digest);
+    // Nobody waits for a publication that has begun, but it goes on: it must not meet with a deletion.
+    let lease = Arc::new(inner.lease(vec![wanted.chain.clone()], vec![wanted.blob.digest.clone()]));
+    let begun = begin(&inner, &wanted.blob, false).await?;
+    let resumed = begun.as_ref().is_some_and(|ingest| ingest.unread() > 0);
+    let brought = bring_from(&inner, &*source, &wanted, begun, &lease, &reporter).await;
+    if !resumed || !matches!(brought, Err(Error::LayerVerification(_))) {
+        return brought;
+    }
+    tracing::debug!(blob = %wanted.blob.digest, "what an earlier try left was wrong");
+    let begun = begin(&inner, &wanted.blob, true).await?;
+    bring_from(&inner, &*source, &wanted, begun, &lease, &reporter).await
+}
+
+/// The blob's file, with what an earlier try has left in it unless it is to be `fresh`; none where the blob is here.
+async fn begin(inner: &Arc<Inner>, blob: &Descriptor, fresh: bool) -> Result<Option<Ingest>> {
+    let (content, blob) = (inner.content.clone(), blob.clone());
+    let begin = move || -> Result<Option<Ingest>> {
+        if content.contains(&blob.digest) {
+            return Ok(None);
+        }
+        let mut ingest = content.resume(&blob.digest, blob.size)?;
+        if fresh && ingest.unread() > 0 {
+            ingest.give_up();
+            ingest = content.resume(&blob.digest, blob.size)?;
+        }
+        // Whoever was at it before us may have finished it.
+        if content.contains(&blob.digest) {
+            ingest.give_up();
+            return Ok(None);
+        }
+        Ok(Some(ingest))
+    };
+    joined(tokio::task::spawn_blocking(begin).await)?
+}
+
+async fn bring_from(
+    inner: &Arc<Inner>,
+    source: &dyn Source,
+    wanted: &Wanted,
+    begun: Option<Ingest>,
+    lease: &Arc<Lease>,
+    reporter: &Reporter,
+) -> Result<()> {
+    let from = begun.as_ref().map(Ingest::unread);
     let (network, pieces) = mpsc::channel::<Bytes>(QUEUE);
     let (to_unpacker, from_writer) = sync_channel::<Bytes>(QUEUE);
     let unpacker = {
@@ -51,13 +96,20 @@ pub(crate) async fn bring(
     };
     let writer = {
         let (inner, blob) = (inner.clone(), wanted.blob.clone());
-        tokio::task::spawn_blocking(move || match here {
-            true => read_blob(&inner, &blob, &to_unpacker).map(|()| None),
-            false => write_blob(&inner, &blob, pieces, &to_unpacker).map(Some),
+        tokio::task::spawn_blocking(move || match begun {
+            None => read_blob(&inner, &blob, &to_unpacker).map(|()| None),
+            Some(ingest) => write_blob(ingest, &blob, pieces, &to_unpacker).map(Some),
         })
     };
     // The network first: when it fails, the stages behind it find their input cut off, and say something else.
-    let received = if here { Ok(()) } else { receive(&*source, &wanted.blob, network, &reporter).await };
+    let received = match from {
+        Some(from) if from < wanted.blob.size => receive(source, &wanted.blob, from, network, reporter).await,
+        _ => {
+            // The writer ends when nothing more can come.
+            drop(network);
+            Ok(())
+        }
+    };
     let written = joined(writer.await)?;
     if written.is_ok() && received.is_ok() {
         reporter.phase(LayerPhase::DownloadComplete);
@@ -65,9 +117,22 @@ pub(crate) async fn bring(
     let unpacked = joined(unpacker.await)?;
     received?;
     let blob = written?;
-    let (incoming, unpacked) = unpacked?;
-    let keep = inner.clone();
-    let publish = move || publish(&keep, &wanted, blob, incoming, unpacked);
+    let (incoming, unpacked) = match unpacked {
+        Ok(unpacked) => unpacked,
+        Err(error) => {
+            // The right bytes, but no layer, or no room for it: nothing to go on with.
+            if let Some(blob) = blob {
+                blob.give_up();
+            }
+            return Err(error);
+        }
+    };
+    let (keep, wanted, lease) = (inner.clone(), wanted.clone(), lease.clone());
+    let publish = move || {
+        let published = publish(&keep, &wanted, blob, incoming, unpacked);
+        drop(lease);
+        published
+    };
     joined(tokio::task::spawn_blocking(publish).await)??;
     reporter.phase(LayerPhase::PullComplete);
     Ok(())
@@ -80,11 +145,12 @@ fn joined<T>(result: std::result::Result<T, tokio::task::JoinError>) -> Result<T
 async fn receive(
     source: &dyn Source,
     descriptor: &Descriptor,
+    from: u64,
     network: mpsc::Sender<Bytes>,
     reporter: &Reporter,
 ) -> Result<()> {
-    let mut blob = source.blob(descriptor).await?;
-    let mut current = 0;
+    let mut blob = source.blob(descriptor, from).await?;
+    let mut current = from;
     while let Some(piece) = blob.next().await? {
         match piece {
             Piece::Pause(pause) => reporter.phase(LayerPhase::Retrying { seconds: pause.as_secs().max(1) }),
@@ -102,10 +168,10 @@ async fn receive(
     Ok(())
 }
 
-/// Hashes and writes what comes, and hands it on for as long as anybody takes it: a blob that does not unpack must
-/// still be known for a wrong one or a right one.
+/// Hashes what an earlier try has left, hashes and writes what comes, and hands it all on for as long as anybody takes
+/// it: a blob that does not unpack must still be known for a wrong one or a right one.
 fn write_blob(
-    inner: &Inner,
+    mut ingest: Ingest,
     blob: &Descriptor,
     mut pieces: mpsc::Receiver<Bytes>,
     next: &SyncSender<Bytes>,
@@ -116,8 +182,13 @@ fn write_blob(
         }
         other => other.into(),
     };
-    let mut ingest: Ingest = inner.content.ingest(&blob.digest, Some(blob.size))?;
     let mut wanted = true;
+    while ingest.unread() > 0 {
+        let mut buffer = vec![0; 64 * 1024];
+        let got = ingest.replay(&mut buffer)?;
+        buffer.truncate(got);
+        wanted = wanted && next.send(buffer.into()).is_ok();
+    }
     while let Some(bytes) = pieces.blocking_recv() {
         ingest.write(&bytes).map_err(wrong)?;
         wanted = wanted && next.send(bytes).is_ok();
@@ -179,9 +250,14 @@ fn publish(
     unpacked: Unpacked,
 ) -> Result<()> {
     inner.layers.sync()?;
-    if let Some(blob) = blob {
-        blob.publish_synced()?.sync_names()?;
-    }
+    let kept = match blob {
+        None => true,
+        Some(blob) if inner.keep_blobs => blob.publish_synced()?.sync_names().map(|()| true)?,
+        Some(blob) => {
+            blob.give_up();
+            false
+        }
+    };
     // A pull that was given up may have got here before us.
     if inner.state.read(|reader| reader.exists::<LayerRecord>(wanted.chain.as_str()))? {
         return Ok(());
@@ -193,6 +269,7 @@ fn publish(
         blob: wanted.blob.clone(),
         size: unpacked.size,
         created_at: now(),
+        kept,
     };
     let chain = wanted.chain.clone();
     // The image's own record is synced, and takes this one along.

@@ -111,7 +111,8 @@ async fn bring(
     check_manifest(manifest)?;
     let id = ImageId(manifest.config.digest.clone());
     let blobs = chosen.blobs();
-    let _blobs = inner.lease(Vec::new(), blobs.iter().map(|(digest, _)| digest.clone()).collect());
+    let documents = blobs.iter().map(|(digest, _)| digest).chain([&manifest.config.digest]);
+    let _blobs = inner.lease(Vec::new(), documents.cloned().collect());
     let here = inner.state.read(|r| r.get::<ImageRecord>(id.as_str()))?;
     let (config, config_bytes) = match here {
         Some(record) => (record.config, None),
@@ -229,7 +230,7 @@ async fn small_blob(source: &dyn Source, descriptor: &Descriptor) -> Result<Vec<
     if descriptor.size > MAX_CONFIG {
         return Err(wrong(format!("{} bytes are too many", descriptor.size)));
     }
-    let mut blob = source.blob(descriptor).await?;
+    let mut blob = source.blob(descriptor, 0).await?;
     let mut bytes = Vec::with_capacity(descriptor.size as usize);
     while let Some(piece) = blob.next().await? {
         if let Piece::Bytes(piece) = piece {
@@ -266,7 +267,7 @@ async fn record(
     let blobs = chosen.manifest.layers.iter().map(|l| l.digest.clone()).collect();
     let config_blob = chosen.manifest.config.digest.clone();
     let (manifest, index) = (chosen.descriptor, chosen.index.map(|(descriptor, _)| descriptor));
-    let image = id.clone();
+    let (image, origin) = (id.clone(), reference.name());
     let fresh = inner
         .state
         .write_async(Durability::Synced, move |tx| {
@@ -276,7 +277,17 @@ async fn record(
             }
             let tagged_at = now();
             let layers = chains.clone();
-            let record = ImageRecord { config, manifest, config_blob, index, blobs, layers, size, tagged_at };
+            let record = ImageRecord {
+                config,
+                manifest,
+                config_blob,
+                index,
+                blobs,
+                layers,
+                size,
+                tagged_at,
+                origin: Some(origin),
+            };
             tx.put(image.as_str(), &record)?;
             let mut fresh = false;
             for key in &keys {

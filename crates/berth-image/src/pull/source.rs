@@ -30,8 +30,8 @@ pub(crate) trait Source: Send + Sync + fmt::Debug {
     fn digest<'a>(&'a self, object: &'a str) -> Future_<'a, Option<Digest>>;
     /// A manifest, by tag or digest.
     fn manifest<'a>(&'a self, object: &'a str) -> Future_<'a, Fetched>;
-    /// A blob, from its beginning. Nobody but the caller checks it.
-    fn blob<'a>(&'a self, descriptor: &'a Descriptor) -> Future_<'a, Box<dyn Blob>>;
+    /// A blob, from its byte `from` on. Nobody but the caller checks it.
+    fn blob<'a>(&'a self, descriptor: &'a Descriptor, from: u64) -> Future_<'a, Box<dyn Blob>>;
 }
 
 /// A repository of a registry.
@@ -95,9 +95,9 @@ impl Source for Registry {
         })
     }
 
-    fn blob<'a>(&'a self, descriptor: &'a Descriptor) -> Future_<'a, Box<dyn Blob>> {
-        Box::pin(async {
-            let blob = self.repository.blob(&descriptor.digest, descriptor.size).await;
+    fn blob<'a>(&'a self, descriptor: &'a Descriptor, from: u64) -> Future_<'a, Box<dyn Blob>> {
+        Box::pin(async move {
+            let blob = self.repository.blob(&descriptor.digest, descriptor.size, from).await;
             let blob = blob.map_err(|e| match e.kind() {
                 berth_distribution::ErrorKind::Verification => Error::LayerVerification(descriptor.digest.clone()),
                 // The manifest was there: it is the blob that is missing, not the image.

@@ -4,6 +4,7 @@
 mod embedded;
 mod fixture;
 mod hostile;
+mod keeping;
 mod mock;
 mod mocked;
 mod registry;
