@@ -84,7 +84,7 @@ pub(crate) const FLAGS: &[Flag] = flags! {
     "max-concurrent-downloads", "max-concurrent-downloads", Number, Honoured, "Layers fetched at once";
     "mtu", "mtu", Number, Honoured, "MTU of the default bridge";
     "pidfile" 'p', "pidfile", Text, Honoured, "Where to write the daemon's pid";
-    "registry-mirror", "registry-mirrors", List, Honoured, "Mirrors of Docker Hub";
+    "registry-mirror", "registry-mirrors", List, Honoured, "Mirrors of Docker Hub, or of another registry: HOST=URL";
     "selinux-enabled", "selinux-enabled", Switch, Only(&["false"]), "SELinux";
     "storage-driver" 's', "storage-driver", Text, Only(&["overlay2", "overlayfs"]), "Storage driver";
     "tls", "tls", Switch, Honoured, "TLS on TCP; implied by --tlsverify";
@@ -124,7 +124,7 @@ pub(crate) const FLAGS: &[Flag] = flags! {
     "ip-forward-no-drop", "ip-forward-no-drop", Switch, NotYet, "Leave the forward policy alone";
     "ip6tables", "ip6tables", Switch, NotYet, "Make IPv6 firewall rules";
     "label", "labels", List, Honoured, "Labels of the daemon";
-    "max-concurrent-uploads", "max-concurrent-uploads", Number, NotYet, "Layers pushed at once";
+    "max-concurrent-uploads", "max-concurrent-uploads", Number, Honoured, "Layers pushed at once";
     "max-download-attempts", "max-download-attempts", Number, Honoured, "Attempts of each download";
     "metrics-addr", "metrics-addr", Text, Honoured, "Where to serve metrics, such as 127.0.0.1:9323";
     "min-api-version", "min-api-version", Text, Honoured, "Oldest API version";

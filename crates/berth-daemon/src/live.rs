@@ -1,12 +1,17 @@
 //! What a reload of the configuration changes while the daemon runs.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use berth_distribution::Proxies;
 use berth_engine::runtimes::{self, Foreign, Runtimes};
+use berth_oci::DEFAULT_DOMAIN;
 
 use crate::options::{OptionsError, value};
 use crate::settings::Settings;
+
+/// Where users put certificates for registries: ours, and Docker's.
+const CERTIFICATES: [&str; 2] = ["/etc/berth/certs.d", "/etc/docker/certs.d"];
 
 /// Docker's number of seconds.
 const SHUTDOWN_TIMEOUT: i64 = 15;
@@ -20,6 +25,7 @@ pub(crate) struct Live {
     pub(crate) labels: Vec<String>,
     pub(crate) registries: berth_distribution::Config,
     pub(crate) concurrent_downloads: usize,
+    pub(crate) concurrent_uploads: usize,
     pub(crate) runtimes: Runtimes,
     /// Containers go on when the daemon ends. Unlike Docker's, berth's do unless told otherwise.
     pub(crate) live_restore: bool,
@@ -38,8 +44,11 @@ impl Live {
                 insecure: settings.list("insecure-registry").to_vec(),
                 attempts: attempts(settings)?,
                 proxies: proxies(settings)?,
+                certificates: CERTIFICATES.map(PathBuf::from).into(),
+                patience: None,
             },
-            concurrent_downloads: downloads(settings)?,
+            concurrent_downloads: at_once(settings, "max-concurrent-downloads", 3)?,
+            concurrent_uploads: at_once(settings, "max-concurrent-uploads", 5)?,
             runtimes: runtimes(settings)?,
             live_restore: settings.switch("live-restore").unwrap_or(true),
             shutdown_timeout: settings.number("shutdown-timeout").unwrap_or(SHUTDOWN_TIMEOUT),
@@ -60,12 +69,25 @@ impl Live {
             ("live-restore", self.live_restore.to_string()),
             ("shutdown-timeout", self.shutdown_timeout.to_string()),
             ("max-concurrent-downloads", self.concurrent_downloads.to_string()),
+            ("max-concurrent-uploads", self.concurrent_uploads.to_string()),
             ("max-download-attempts", attempts.to_string()),
-            ("registry-mirrors", list(&self.registries.mirrors)),
+            ("registry-mirrors", self.mirrors()),
             ("runtimes", self.runtimes.foreign.keys().cloned().collect::<Vec<_>>().join(" ")),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into()
+    }
+}
+
+impl Live {
+    /// A list where only Docker Hub has any, as with Docker; else by registry.
+    fn mirrors(&self) -> String {
+        let all = &self.registries.mirrors;
+        let text = match all.keys().all(|registry| registry == DEFAULT_DOMAIN) {
+            true => serde_json::to_string(all.get(DEFAULT_DOMAIN).map_or(&[][..], Vec::as_slice)),
+            false => serde_json::to_string(all),
+        };
+        text.unwrap_or_default()
     }
 }
 
@@ -101,11 +123,21 @@ fn labels(settings: &Settings) -> Result<Vec<String>, OptionsError> {
     Ok(known.into_iter().map(|(name, text)| format!("{name}={text}")).collect())
 }
 
-/// Docker's rules: a scheme, a host, and nothing that asks or points.
-fn mirrors(settings: &Settings) -> Result<Vec<String>, OptionsError> {
-    let check = |text: &String| {
+/// Docker's rules: a scheme, a host, and nothing that asks or points. Docker Hub's are given as they are, those of
+/// another registry behind its name: `gcr.io=https://mirror.example`.
+fn mirrors(settings: &Settings) -> Result<BTreeMap<String, Vec<String>>, OptionsError> {
+    let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for text in settings.list("registry-mirror") {
         let wrong = |why: &str| value("registry-mirror", text, format!("invalid mirror: {why}"));
-        let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+        let (registry, mirror) = match text.split_once('=').filter(|(registry, _)| !registry.contains("://")) {
+            Some(("docker.io" | "index.docker.io" | "registry-1.docker.io", mirror)) => (DEFAULT_DOMAIN, mirror),
+            Some((registry, mirror)) => (registry, mirror),
+            None => (DEFAULT_DOMAIN, text.as_str()),
+        };
+        if registry.is_empty() || registry.contains('/') {
+            return Err(wrong("before the = stands a registry's host, with its port where it has one"));
+        }
+        let rest = mirror.strip_prefix("http://").or_else(|| mirror.strip_prefix("https://"));
         let rest = rest.ok_or_else(|| wrong("no scheme specified: use http:// or https:// as URI scheme"))?;
         if rest.is_empty() || rest.starts_with('/') {
             return Err(wrong("no host in it"));
@@ -113,9 +145,9 @@ fn mirrors(settings: &Settings) -> Result<Vec<String>, OptionsError> {
         if rest.contains(['?', '#', '@', ' ']) {
             return Err(wrong("a query, a fragment or user information has no place in it"));
         }
-        Ok(text.clone())
-    };
-    settings.list("registry-mirror").iter().map(check).collect()
+        all.entry(registry.to_owned()).or_default().push(mirror.to_owned());
+    }
+    Ok(all)
 }
 
 /// A runtime as the file gives it.
@@ -162,13 +194,13 @@ fn attempts(settings: &Settings) -> Result<u32, OptionsError> {
     }
 }
 
-fn downloads(settings: &Settings) -> Result<usize, OptionsError> {
-    match settings.number("max-concurrent-downloads") {
-        None => Ok(3),
+fn at_once(settings: &Settings, name: &'static str, usual: usize) -> Result<usize, OptionsError> {
+    match settings.number(name) {
+        None => Ok(usual),
         Some(number) => usize::try_from(number)
             .ok()
             .filter(|number| *number > 0)
-            .ok_or_else(|| value("max-concurrent-downloads", &number.to_string(), "it must be at least 1")),
+            .ok_or_else(|| value(name, &number.to_string(), "it must be at least 1")),
     }
 }
 
@@ -219,6 +251,19 @@ mod tests {
     }
 
     #[test]
+    fn mirrors_by_registry() {
+        let text = r#"{"registry-mirrors":{"gcr.io":["https://a","http://b/x"],"docker.io":["https://c"]}}"#;
+        let read = live(text).unwrap();
+        assert_eq!(read.registries.mirrors["gcr.io"], ["https://a", "http://b/x"]);
+        assert_eq!(read.registries.mirrors["docker.io"], ["https://c"]);
+        let shown = r#"{"docker.io":["https://c"],"gcr.io":["https://a","http://b/x"]}"#;
+        assert_eq!(read.attributes("h")["registry-mirrors"], shown);
+        let listed = live(r#"{"registry-mirrors":["https://m/x"],"max-concurrent-uploads":2}"#).unwrap();
+        assert_eq!(listed.attributes("h")["registry-mirrors"], r#"["https://m/x"]"#);
+        assert_eq!(listed.concurrent_uploads, 2);
+    }
+
+    #[test]
     fn runtimes_and_the_default_one() {
         let file =
             r#"{"runtimes":{"crun":{"path":"/usr/bin/crun","runtimeArgs":["--debug"]}},"default-runtime":"crun"}"#;
@@ -240,6 +285,8 @@ mod tests {
             (r#"{"registry-mirrors":["https://u@m"]}"#, "user information"),
             (r#"{"max-download-attempts":0}"#, "at least 1"),
             (r#"{"max-concurrent-downloads":-1}"#, "at least 1"),
+            (r#"{"max-concurrent-uploads":0}"#, "at least 1"),
+            (r#"{"registry-mirrors":{"gcr.io/x":["https://m"]}}"#, "a registry's host"),
             (r#"{"runtimes":{"berth":{"path":"/x"}}}"#, "berth's own"),
             (r#"{"runtimes":{"x":{"runtimeType":"io.containerd.x"}}}"#, "runtimeType"),
             (r#"{"runtimes":{"x":{}}}"#, "no path"),

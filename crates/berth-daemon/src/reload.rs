@@ -30,8 +30,9 @@ fn fresh(given: Settings) -> Result<Live, OptionsError> {
 fn apply(daemon: &Daemon, live: Live, dial: &Dial) {
     dial.set(live.log_level);
     let before = daemon.live();
-    if (&before.registries, before.concurrent_downloads) != (&live.registries, live.concurrent_downloads) {
-        daemon.images.reconfigure(live.registries.clone(), live.concurrent_downloads);
+    let registries = |live: &Live| (live.registries.clone(), live.concurrent_downloads, live.concurrent_uploads);
+    if registries(&before) != registries(&live) {
+        daemon.images.reconfigure(live.registries.clone(), live.concurrent_downloads, live.concurrent_uploads);
     }
     daemon.engine.set_runtimes(live.runtimes.clone());
     let live = Arc::new(live);

@@ -218,6 +218,12 @@ fn values(flag: &Flag, value: &Value) -> Result<Vec<String>, String> {
                 other => Err(format!("[{index}]{}", wanted("a string", other))),
             })
             .collect(),
+        // Docker knows mirrors of Docker Hub only; ours may be another registry's.
+        (Kind::List, Value::Object(map)) if flag.long == "registry-mirror" => map
+            .iter()
+            .map(|(registry, mirrors)| mirrors_of(registry, mirrors))
+            .collect::<Result<Vec<_>, _>>()
+            .map(|m| m.concat()),
         (Kind::List, other) => Err(wanted("a list", other)),
         (Kind::Map, Value::Object(map)) if flag.long == "default-ulimit" => {
             map.iter().map(|(name, limit)| ulimit(name, limit)).collect()
@@ -234,6 +240,14 @@ fn values(flag: &Flag, value: &Value) -> Result<Vec<String>, String> {
             .collect(),
         (Kind::Map, other) => Err(wanted("an object", other)),
     }
+}
+
+/// `{"gcr.io": ["https://mirror"]}` as `gcr.io=https://mirror`.
+fn mirrors_of(registry: &str, mirrors: &Value) -> Result<Vec<String>, String> {
+    let wanted = |found: &Value| format!(".{registry}: expected a list of strings, found {}", kind_of(found));
+    let list = mirrors.as_array().ok_or_else(|| wanted(mirrors))?;
+    let one = |mirror: &Value| mirror.as_str().map(|text| format!("{registry}={text}")).ok_or_else(|| wanted(mirror));
+    list.iter().map(one).collect()
 }
 
 /// `{"Name": "nofile", "Soft": 1, "Hard": 2}` as `nofile=1:2`.

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use http::header::WWW_AUTHENTICATE;
+use reqwest::Response;
 use serde::Deserialize;
 
 use crate::Credentials;
@@ -27,7 +29,7 @@ impl Challenge {
 }
 
 /// The challenges of one header line; what cannot be read is left out.
-pub(crate) fn parse(header: &str) -> Vec<Challenge> {
+fn parse(header: &str) -> Vec<Challenge> {
     let mut challenges: Vec<Challenge> = Vec::new();
     let mut rest = header.trim_start();
     while !rest.is_empty() {
@@ -72,6 +74,12 @@ fn parameter_value(text: &str) -> (String, &str) {
         }
     }
     (value, "")
+}
+
+/// The challenges of an answer.
+pub(crate) fn challenges(response: &Response) -> Vec<Challenge> {
+    let lines = response.headers().get_all(WWW_AUTHENTICATE).iter();
+    lines.filter_map(|line| line.to_str().ok()).flat_map(parse).collect()
 }
 
 /// User and password, however they were given.

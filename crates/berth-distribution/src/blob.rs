@@ -1,7 +1,6 @@
 //! A blob on its way, which goes on where it broke.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use berth_oci::Digest;
 use bytes::Bytes;
@@ -10,10 +9,12 @@ use http::{Method, StatusCode};
 use reqwest::Response;
 
 use crate::Error;
-use crate::request::{Session, backoff, transport};
+use crate::repository::Repository;
+use crate::request::transport;
+use crate::retry::{backoff, tries};
 
-/// Breaks in a row, without a byte between them, after which there is no hope.
-const MAX_BREAKS: u32 = 5;
+/// What has to come within the registry's patience, or between two breaks, to count as progress.
+const LEAST: u64 = 16 << 10;
 
 /// Something of a blob.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,34 +28,64 @@ pub enum Piece {
 /// A blob on its way.
 #[derive(Debug)]
 pub struct Blob {
-    session: Arc<Session>,
-    path: String,
+    repository: Repository,
     digest: Digest,
     size: u64,
     received: u64,
     response: Option<Response>,
     /// Bytes that a server sends again because it knows no ranges.
     skip: u64,
+    pace: Pace,
     breaks: u32,
     pause: Option<Duration>,
 }
 
-impl Blob {
-    pub(crate) fn begin(
-        session: Arc<Session>,
-        path: String,
-        digest: Digest,
-        size: u64,
-        from: u64,
-        response: Response,
-    ) -> Result<Self, Error> {
-        let skip = skip(&response, from)?;
-        let before = from - skip;
-        if let Some(length) = response.content_length().map(|l| l + before).filter(|&l| l != size) {
-            return Err(Error::Verification(format!("{digest} should have {size} bytes, the registry has {length}")));
+/// How fast it comes.
+#[derive(Debug)]
+struct Pace {
+    since: Instant,
+    /// Since then.
+    came: u64,
+    /// Since the last break.
+    unbroken: u64,
+}
+
+impl Pace {
+    fn new() -> Self {
+        Self { since: Instant::now(), came: 0, unbroken: 0 }
+    }
+
+    /// Takes note of bytes; false: so few came for so long that another connection can only be better.
+    fn take(&mut self, bytes: u64, patience: Duration) -> bool {
+        self.came += bytes;
+        self.unbroken += bytes;
+        if self.since.elapsed() < patience {
+            return true;
         }
-        let response = Some(response);
-        Ok(Self { session, path, digest, size, received: from, response, skip, breaks: 0, pause: None })
+        let enough = self.came >= LEAST;
+        (self.since, self.came) = (Instant::now(), 0);
+        enough
+    }
+}
+
+impl Blob {
+    /// The bytes from `from` on.
+    pub(crate) async fn open(repository: &Repository, digest: &Digest, size: u64, from: u64) -> Result<Self, Error> {
+        let mut blob = Self {
+            repository: repository.clone(),
+            digest: digest.clone(),
+            size,
+            received: from,
+            response: None,
+            skip: 0,
+            pace: Pace::new(),
+            breaks: 0,
+            pause: None,
+        };
+        if from < size || size == 0 {
+            blob.request().await?;
+        }
+        Ok(blob)
     }
 
     /// The next bytes, or a pause before them; `None` when all have come.
@@ -70,13 +101,17 @@ impl Blob {
                 if self.received == self.size {
                     return Ok(None);
                 }
-                self.reopen().await?;
+                self.request().await?;
                 continue;
             };
             match response.chunk().await {
                 Ok(Some(bytes)) => {
+                    let fast = self.pace.take(bytes.len() as u64, self.repository.config().patience());
                     if let Some(bytes) = self.take(bytes)? {
                         return Ok(Some(Piece::Bytes(bytes)));
+                    }
+                    if !fast {
+                        return self.broken("the registry sends next to nothing".into()).map(Some);
                     }
                 }
                 Ok(None) if self.received == self.size => return Ok(None),
@@ -106,15 +141,15 @@ impl Blob {
             let (digest, size) = (&self.digest, self.size);
             return Err(Error::Verification(format!("{digest} should have {size} bytes, but more came")));
         }
-        self.breaks = 0;
         Ok(Some(bytes))
     }
 
     fn broken(&mut self, reason: String) -> Result<Piece, Error> {
         self.response = None;
-        self.breaks += 1;
-        if self.breaks >= MAX_BREAKS {
-            let url = self.session.endpoint.url(&self.path);
+        self.breaks = if self.pace.unbroken >= LEAST { 1 } else { self.breaks + 1 };
+        self.pace = Pace::new();
+        if self.breaks >= tries(self.repository.config()) {
+            let url = self.repository.address(&format!("blobs/{}", self.digest));
             return Err(Error::Transport { method: "Get", url, reason, wrong_scheme: false });
         }
         let pause = backoff(self.breaks - 1);
@@ -123,42 +158,68 @@ impl Blob {
         Ok(Piece::Pause(pause))
     }
 
-    async fn reopen(&mut self) -> Result<(), Error> {
-        let response = match self.session.send(Method::GET, &self.path, &range(self.received)).await {
+    /// Asks for what is missing.
+    async fn request(&mut self) -> Result<(), Error> {
+        let mut request = self.repository.request(Method::GET, &format!("blobs/{}", self.digest));
+        if self.received > 0 {
+            let range = format!("bytes={}-", self.received);
+            request.headers.insert(RANGE, HeaderValue::from_str(&range).expect("digits are a header's value"));
+        }
+        let response = match self.repository.call(request).await {
             // There is no more than came already: the registry's blob is too short.
             Err(Error::Status { status: 416, .. } | Error::Registry { status: 416, .. }) => {
-                let (digest, size, received) = (&self.digest, self.size, self.received);
-                return Err(Error::Verification(format!("{digest} should have {size} bytes, but {received} came")));
+                return Err(self.wrong_length(&format!("but {} came", self.received)));
             }
-            response => response?,
+            response => response?.1,
         };
-        self.skip = skip(&response, self.received)?;
+        match response.status() {
+            StatusCode::PARTIAL_CONTENT => {
+                let (start, total) = content_range(response.headers()).unwrap_or((self.received, None));
+                if let Some(total) = total.filter(|&total| total != self.size) {
+                    return Err(self.wrong_length(&format!("the registry has {total}")));
+                }
+                let Some(skip) = self.received.checked_sub(start) else {
+                    let (asked, digest) = (self.received, &self.digest);
+                    let text = format!("asked for {digest} from byte {asked}, the registry sent it from byte {start}");
+                    return Err(Error::Verification(text));
+                };
+                self.skip = skip;
+            }
+            _ => {
+                if let Some(length) = response.content_length().filter(|&length| length != self.size) {
+                    return Err(self.wrong_length(&format!("the registry has {length}")));
+                }
+                self.skip = self.received;
+            }
+        }
         self.response = Some(response);
         Ok(())
     }
+
+    fn wrong_length(&self, found: &str) -> Error {
+        Error::Verification(format!("{} should have {} bytes, {found}", self.digest, self.size))
+    }
 }
 
-/// Asks for a blob from one of its bytes on.
-pub(crate) fn range(from: u64) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    if from > 0 {
-        let range = format!("bytes={from}-");
-        headers.insert(RANGE, HeaderValue::from_str(&range).expect("digits are a header's value"));
-    }
-    headers
+/// `Content-Range: bytes 500-999/1000`: where it begins, and how many there are in all. RFC 9110, 14.4.
+fn content_range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
+    let text = headers.get(CONTENT_RANGE)?.to_str().ok()?.trim().strip_prefix("bytes ")?;
+    let (range, total) = text.split_once('/')?;
+    Some((range.split_once('-')?.0.trim().parse().ok()?, total.trim().parse().ok()))
 }
 
-/// How many bytes come before those that were asked for: none, or all, where a server knows no ranges.
-fn skip(response: &Response, from: u64) -> Result<u64, Error> {
-    if response.status() != StatusCode::PARTIAL_CONTENT {
-        return Ok(from);
-    }
-    let told = response.headers().get(CONTENT_RANGE).and_then(|range| range.to_str().ok()).unwrap_or_default();
-    let begins = told.strip_prefix("bytes ").and_then(|range| range.split_once('-')).map(|(first, _)| first.trim());
-    match begins {
-        Some(first) if first.parse() != Ok(from) => {
-            Err(Error::Malformed(format!("the registry was asked for a blob from byte {from} on, and sent {told:?}")))
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_read() {
+        let of = |text: &str| content_range(&HeaderMap::from_iter([(CONTENT_RANGE, text.parse().unwrap())]));
+        assert_eq!(of("bytes 500-999/1000"), Some((500, Some(1000))));
+        assert_eq!(of("bytes 0-0/*"), Some((0, None)));
+        for odd in ["", "bytes */1000", "lines 1-2/3", "bytes 5", "bytes -5/9"] {
+            assert_eq!(of(odd), None, "{odd}");
         }
-        _ => Ok(0),
     }
 }

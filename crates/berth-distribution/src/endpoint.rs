@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::Config;
-use crate::client::Trust;
+use crate::trust::{Certificates, Trust};
 
 /// Docker Hub's registry is not at Docker Hub's name.
 const HUB: &str = "registry-1.docker.io";
@@ -31,29 +31,29 @@ impl Endpoint {
 
 /// Where to ask for the images of a registry, in this order.
 pub(crate) fn endpoints(domain: &str, config: &Config) -> Vec<Endpoint> {
-    if domain == berth_oci::DEFAULT_DOMAIN {
-        let mut all: Vec<Endpoint> = config.mirrors.iter().filter_map(|m| mirror(m, config)).collect();
-        all.push(secure(HUB));
-        return all;
-    }
-    if is_local(domain) {
+    let mirrors = config.mirrors.get(domain).into_iter().flatten();
+    let mut all: Vec<Endpoint> = mirrors.filter_map(|text| mirror(text, config)).collect();
+    let host = if domain == berth_oci::DEFAULT_DOMAIN { HUB } else { domain };
+    let own = endpoint(host, config);
+    let both = |first, second| [first, second].map(|scheme| Endpoint { scheme, alternative: true, ..own.clone() });
+    match () {
         // Nobody listens between us and ourselves: the simpler scheme first.
-        let both = |scheme| Endpoint { scheme, trust: Trust::Local, alternative: true, ..secure(domain) };
-        return vec![both("http"), both("https")];
+        () if own.trust.local => all.extend(both("http", "https")),
+        () if own.trust.anybody => all.extend(both("https", "http")),
+        () => all.push(own),
     }
-    if is_insecure(domain, &config.insecure) {
-        let both = |scheme| Endpoint { scheme, trust: Trust::Anybody, alternative: true, ..secure(domain) };
-        return vec![both("https"), both("http")];
-    }
-    vec![secure(domain)]
+    all
 }
 
-fn secure(host: &str) -> Endpoint {
+fn endpoint(host: &str, config: &Config) -> Endpoint {
+    let local = is_local(host);
+    let anybody = local || is_insecure(host, &config.insecure);
+    let certificates = Certificates::read(&config.certificates, host);
     Endpoint {
         scheme: "https",
         host: host.to_owned(),
         prefix: String::new(),
-        trust: Trust::Authorities,
+        trust: Trust { anybody, local, certificates },
         mirror: false,
         alternative: false,
     }
@@ -70,12 +70,7 @@ fn mirror(url: &str, config: &Config) -> Option<Endpoint> {
     };
     let rest = rest.trim_end_matches('/');
     let (host, prefix) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let trust = match () {
-        () if is_local(host) => Trust::Local,
-        () if is_insecure(host, &config.insecure) => Trust::Anybody,
-        () => Trust::Authorities,
-    };
-    Some(Endpoint { scheme, prefix: prefix.to_owned(), trust, mirror: true, ..secure(host) })
+    Some(Endpoint { scheme, prefix: prefix.to_owned(), mirror: true, ..endpoint(host, config) })
 }
 
 fn without_port(domain: &str) -> &str {
@@ -125,13 +120,17 @@ mod tests {
     #[test]
     fn schemes_follow_trust() {
         let config = Config {
-            mirrors: vec!["https://m.example/hub/".into(), "http://127.0.0.1:1".into(), "m".into()],
+            mirrors: [
+                ("docker.io".into(), vec!["https://m.example/hub/".into(), "http://127.0.0.1:1".into(), "m".into()]),
+                ("gcr.io".into(), vec!["https://m.example/gcr".into()]),
+            ]
+            .into(),
             insecure: vec!["10.0.0.0/8".into(), "reg.example:5000".into()],
             ..Config::default()
         };
         let hub = ["https://m.example/hub/v2/x", "http://127.0.0.1:1/v2/x", "https://registry-1.docker.io/v2/x"];
         assert_eq!(urls("docker.io", &config), hub);
-        assert_eq!(urls("gcr.io", &config), ["https://gcr.io/v2/x"]);
+        assert_eq!(urls("gcr.io", &config), ["https://m.example/gcr/v2/x", "https://gcr.io/v2/x"]);
         for local in ["127.0.0.1:5000", "127.9.9.9", "localhost:1", "[::1]:5000"] {
             assert_eq!(urls(local, &config)[0], format!("http://{local}/v2/x"));
         }

@@ -1,8 +1,9 @@
 //! The OCI distribution protocol, as a client.
 //!
-//! [`Client`] makes a [`Repository`] of a reference and credentials; that fetches manifests, blobs and tags. It owns
-//! the choice of scheme and mirror ([`Config`]), authentication, redirects, retries, and the resumption of a broken
-//! transfer. It does not know where bytes go, and checks no blob's digest: whoever writes it does.
+//! [`Client`] makes a [`Repository`] of a reference and credentials; that fetches manifests, blobs and tags, and takes
+//! what is pushed. It owns the choice of scheme and mirror ([`Config`]), authentication, redirects, retries, and the
+//! resumption of a broken transfer. It does not know where bytes go, and checks no blob's digest: whoever writes it
+//! does, and what is uploaded the registry checks.
 //!
 //! OCI distribution specification 1.1; Docker Registry token authentication.
 
@@ -14,9 +15,13 @@ mod endpoint;
 mod error;
 mod repository;
 mod request;
+mod retry;
+mod trust;
+mod upload;
 
 pub use blob::{Blob, Piece};
 pub use client::{Client, Config, Proxies};
 pub use credentials::Credentials;
 pub use error::{Error, ErrorKind};
 pub use repository::{Fetched, Repository};
+pub use upload::{Content, Mount, Sending};

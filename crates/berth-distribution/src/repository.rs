@@ -1,16 +1,18 @@
 //! One repository of one registry.
 
+use std::sync::Arc;
+
 use berth_oci::{Digest, media};
 use http::Method;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, LINK};
 use reqwest::Response;
 use serde::Deserialize;
 
-use crate::blob::range;
 use crate::client::Client;
 use crate::endpoint::Endpoint;
-use crate::request::{Session, bounded_body};
-use crate::{Blob, Credentials, Error};
+use crate::request::{Purpose, Request, Session, Target, bounded_body};
+use crate::retry::{Failure, Tries};
+use crate::{Blob, Config, Credentials, Error};
 
 const MAX_MANIFEST: usize = 8 << 20;
 const MAX_TAG_PAGES: usize = 10_000;
@@ -25,11 +27,18 @@ pub struct Fetched {
     pub media_type: String,
 }
 
-/// One repository, at every place that may have it.
-#[derive(Debug)]
+/// One repository, at every place that may have it; cheap to clone.
+#[derive(Debug, Clone)]
 pub struct Repository {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
     client: Client,
-    sessions: Vec<std::sync::Arc<Session>>,
+    mirrors: Vec<Arc<Session>>,
+    /// The registry itself, by each scheme that it may speak.
+    own: Vec<Arc<Session>>,
     path: String,
 }
 
@@ -40,10 +49,31 @@ struct TagList {
 }
 
 impl Repository {
-    pub(crate) fn new(client: Client, endpoints: Vec<Endpoint>, path: &str, credentials: Option<Credentials>) -> Self {
-        let session = |e| std::sync::Arc::new(Session::new(client.clone(), e, path, credentials.clone()));
-        let sessions = endpoints.into_iter().map(session).collect();
-        Self { client, sessions, path: path.to_owned() }
+    pub(crate) fn new(
+        client: Client,
+        endpoints: Vec<Endpoint>,
+        path: &str,
+        credentials: Option<Credentials>,
+        purpose: Purpose,
+    ) -> Self {
+        let session = |e| Arc::new(Session::new(client.clone(), e, path, credentials.clone(), purpose));
+        let (mirrors, own) = endpoints.into_iter().map(session).partition(|session| session.endpoint.mirror);
+        Self { inner: Arc::new(Inner { client, mirrors, own, path: path.to_owned() }) }
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.inner.client.inner.config
+    }
+
+    /// A request below the repository's name.
+    pub(crate) fn request(&self, method: Method, what: &str) -> Request {
+        Request::new(method, Target::Path(format!("{}/{what}", self.inner.path)))
+    }
+
+    /// Where that is, for messages.
+    pub(crate) fn address(&self, what: &str) -> String {
+        let path = format!("{}/{what}", self.inner.path);
+        self.inner.own.first().map_or(path.clone(), |session| session.endpoint.url(&path))
     }
 
     /// What a tag stands for, by a request that carries no manifest. `None` where the registry does not say; a
@@ -52,7 +82,7 @@ impl Repository {
     /// # Errors
     /// When the registry cannot be reached at all.
     pub async fn digest(&self, object: &str) -> Result<Option<Digest>, Error> {
-        match self.call(Method::HEAD, &format!("manifests/{object}"), &accept_manifests()).await {
+        match self.call(self.manifest_request(Method::HEAD, object)).await {
             Ok((_, response)) => Ok(header(&response, DIGEST_HEADER).and_then(|d| Digest::parse(d).ok())),
             Err(error @ (Error::Transport { .. } | Error::Unauthorized { .. })) => Err(error),
             Err(_) => Ok(None),
@@ -64,7 +94,7 @@ impl Repository {
     /// # Errors
     /// What the registry said, or [`Error::Verification`] when the bytes are not those that the registry announces.
     pub async fn manifest(&self, object: &str) -> Result<Fetched, Error> {
-        let (_, response) = self.call(Method::GET, &format!("manifests/{object}"), &accept_manifests()).await?;
+        let (_, response) = self.call(self.manifest_request(Method::GET, object)).await?;
         let announced = header(&response, DIGEST_HEADER).and_then(|d| Digest::parse(d).ok());
         let media_type = header(&response, CONTENT_TYPE.as_str()).unwrap_or_default().to_owned();
         let bytes = bounded_body(response, MAX_MANIFEST).await?;
@@ -75,14 +105,18 @@ impl Repository {
         Ok(Fetched { bytes, media_type })
     }
 
-    /// A blob, of which the length is known, from its byte `from` on (0: all of it).
+    fn manifest_request(&self, method: Method, object: &str) -> Request {
+        let mut request = self.request(method, &format!("manifests/{object}"));
+        request.headers = accept_manifests();
+        request
+    }
+
+    /// A blob of which the length is known, from byte `from` on. What came before that, the caller has.
     ///
     /// # Errors
     /// What the registry said, or [`Error::Verification`] when it announces another length.
     pub async fn blob(&self, digest: &Digest, size: u64, from: u64) -> Result<Blob, Error> {
-        let path = format!("{}/blobs/{digest}", self.path);
-        let (session, response) = self.call(Method::GET, &format!("blobs/{digest}"), &range(from)).await?;
-        Blob::begin(session, path, digest.clone(), size, from, response)
+        Blob::open(self, digest, size, from).await
     }
 
     /// Every tag.
@@ -94,7 +128,7 @@ impl Repository {
         let mut page = Some("tags/list".to_owned());
         for _ in 0..MAX_TAG_PAGES {
             let Some(path) = page.take() else { break };
-            let (_, response) = self.call(Method::GET, &path, &HeaderMap::new()).await?;
+            let (_, response) = self.call(self.request(Method::GET, &path)).await?;
             page = header(&response, LINK.as_str()).and_then(next_page);
             let body = bounded_body(response, MAX_MANIFEST).await?;
             let list: TagList = serde_json::from_slice(&body)
@@ -104,42 +138,56 @@ impl Repository {
         Ok(tags)
     }
 
-    /// Asks one place after another.
-    async fn call(
-        &self,
-        method: Method,
-        what: &str,
-        headers: &HeaderMap,
-    ) -> Result<(std::sync::Arc<Session>, Response), Error> {
-        let path = format!("{}/{what}", self.path);
-        let mut first_error = None;
-        for session in &self.sessions {
+    /// Asks the mirrors, each once, and then the registry, until it answers or there is no more hope.
+    pub(crate) async fn call(&self, request: Request) -> Result<(Arc<Session>, Response), Error> {
+        for session in &self.inner.mirrors {
+            match session.try_once(&request).await {
+                Ok(response) => return Ok((session.clone(), response)),
+                Err(Failure { error, .. }) => tracing::debug!(host = session.endpoint.host, %error, "not from here"),
+            }
+        }
+        let mut tries = Tries::new(self.config());
+        loop {
+            match self.ask_registry(&request).await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => tokio::time::sleep(tries.after(failure)?).await,
+            }
+        }
+    }
+
+    /// Asks by the scheme that is known to work, or by one after the other.
+    async fn ask_registry(&self, request: &Request) -> Result<(Arc<Session>, Response), Failure> {
+        let client = &self.inner.client.inner;
+        let mut first: Option<Failure> = None;
+        for session in &self.inner.own {
             let endpoint = &session.endpoint;
-            let known = self.client.inner.known_scheme(&endpoint.host);
+            let known = client.known_scheme(&endpoint.host);
             if endpoint.alternative && known.is_some_and(|scheme| scheme != endpoint.scheme) {
                 continue;
             }
-            let error = match session.send(method.clone(), &path, headers).await {
+            let failure = match session.try_once(request).await {
                 Ok(response) => {
-                    self.client.inner.learn_scheme(endpoint);
+                    client.learn_scheme(endpoint);
                     return Ok((session.clone(), response));
                 }
-                Err(error) => error,
+                Err(failure) => failure,
             };
-            tracing::debug!(host = endpoint.host, scheme = endpoint.scheme, %error, "not from here");
-            let other_scheme = endpoint.alternative && known.is_none() && may_be_other_scheme(endpoint, &error);
-            if !endpoint.mirror && !other_scheme {
+            tracing::debug!(host = endpoint.host, scheme = endpoint.scheme, error = %failure.error, "not from here");
+            match &failure.error {
                 // An answer over the second scheme says more than the failure of the first.
-                return Err(match error {
-                    Error::Transport { .. } => first_error.unwrap_or(error),
-                    error => error,
-                });
+                Error::Transport { .. } => {}
+                _ => {
+                    client.learn_scheme(endpoint);
+                    return Err(failure);
+                }
             }
-            if !endpoint.mirror {
-                first_error.get_or_insert(error);
+            let other = endpoint.alternative && known.is_none() && may_be_other_scheme(endpoint, &failure.error);
+            first.get_or_insert(failure);
+            if !other {
+                break;
             }
         }
-        Err(first_error.unwrap_or_else(|| Error::Malformed("there is no registry to ask".into())))
+        Err(first.unwrap_or_else(|| Error::Malformed("there is no registry to ask".into()).into()))
     }
 }
 

@@ -1,34 +1,73 @@
-//! One request to one endpoint, as often as it takes: authentication, redirects, retries.
+//! One request to one endpoint: authentication and redirects.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
-use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue, LOCATION};
 use http::{Method, StatusCode};
 use reqwest::{Response, Url};
-use serde::Deserialize;
 
-use crate::auth::{Challenge, TokenAnswer, TokenKey, basic, parse, user_and_password};
-use crate::client::Client;
+use crate::auth::{Challenge, TokenAnswer, TokenKey, basic, challenges, user_and_password};
+use crate::client::{Client, Way};
 use crate::endpoint::Endpoint;
+use crate::retry::Failure;
+use crate::upload::Outgoing;
 use crate::{Credentials, Error};
 
 const MAX_REDIRECTS: usize = 10;
-const MAX_TRIES: u32 = 5;
-/// A registry that wants us to wait longer is told that we will not.
-const MAX_PATIENCE: Duration = Duration::from_secs(60);
-const MAX_ERROR_BODY: usize = 64 * 1024;
 const MAX_TOKEN_BODY: usize = 1 << 20;
+
+/// What is to be done with a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Pull,
+    Push,
+}
 
 /// Requests to one endpoint about one repository; remembers how it proved itself.
 #[derive(Debug)]
 pub(crate) struct Session {
     client: Client,
     pub(crate) endpoint: Endpoint,
+    purpose: Purpose,
     scope: String,
     credentials: Option<Credentials>,
     proof: Mutex<Option<Proof>>,
+}
+
+/// One request.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    pub(crate) target: Target,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Body,
+    /// Another repository that has to be readable for it.
+    pub(crate) also: Option<String>,
+}
+
+/// Of what.
+#[derive(Debug, Clone)]
+pub(crate) enum Target {
+    /// Below `/v2/`.
+    Path(String),
+    /// Where the registry has sent us.
+    At(Url),
+}
+
+/// What goes along.
+#[derive(Debug, Clone)]
+pub(crate) enum Body {
+    None,
+    Small(Bytes),
+    Long(Outgoing),
+}
+
+impl Request {
+    pub(crate) fn new(method: Method, target: Target) -> Self {
+        Self { method, target, headers: HeaderMap::new(), body: Body::None, also: None }
+    }
 }
 
 #[derive(Clone)]
@@ -43,103 +82,91 @@ impl std::fmt::Debug for Proof {
     }
 }
 
-#[derive(Deserialize)]
-struct Errors {
-    #[serde(default)]
-    errors: Vec<RegistryError>,
-}
-
-#[derive(Deserialize)]
-struct RegistryError {
-    #[serde(default)]
-    code: String,
-    #[serde(default)]
-    message: String,
-}
-
-/// How long to wait before the next try: half a second, doubled each time.
-pub(crate) fn backoff(attempt: u32) -> Duration {
-    Duration::from_millis(500 << attempt.min(5))
-}
-
 impl Session {
-    pub(crate) fn new(client: Client, endpoint: Endpoint, path: &str, credentials: Option<Credentials>) -> Self {
+    pub(crate) fn new(
+        client: Client,
+        endpoint: Endpoint,
+        path: &str,
+        credentials: Option<Credentials>,
+        purpose: Purpose,
+    ) -> Self {
         let credentials = credentials.filter(|_| !endpoint.mirror);
         let given = credentials.as_ref().map(|c| c.registry_token.clone()).filter(|t| !t.is_empty());
         let proof = given.map(|token| Proof { header: format!("Bearer {token}"), token: None });
-        Self { client, endpoint, scope: format!("repository:{path}:pull"), credentials, proof: Mutex::new(proof) }
+        let actions = if purpose == Purpose::Push { "pull,push" } else { "pull" };
+        let scope = format!("repository:{path}:{actions}");
+        Self { client, endpoint, purpose, scope, credentials, proof: Mutex::new(proof) }
     }
 
-    /// Sends a request until it is answered with success, or there is no more hope.
-    pub(crate) async fn send(&self, method: Method, path: &str, headers: &HeaderMap) -> Result<Response, Error> {
-        let url = self.endpoint.url(path);
-        let tries = match self.client.inner.config.attempts {
-            0 => MAX_TRIES,
-            tries => tries,
-        };
-        let mut attempt = 0;
-        loop {
-            let failed = match self.authorised(&method, &url, headers).await {
-                Ok(response) if response.status().is_success() => return Ok(response),
-                Ok(response) => Failure::read(&method, &url, response).await,
-                Err(error) => Failure { again: is_transient(&error), error, wait: None },
-            };
-            attempt += 1;
-            let wait = failed.wait.unwrap_or_else(|| backoff(attempt - 1));
-            if !failed.again || attempt >= tries || wait > MAX_PATIENCE {
-                return Err(failed.error);
+    /// Sends a request once; any answer but success is a failure.
+    pub(crate) async fn try_once(&self, request: &Request) -> Result<Response, Failure> {
+        let url = self.url(request)?;
+        let response = self.authorised(request, &url).await?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        Err(Failure::read(&request.method, url.as_str(), response).await)
+    }
+
+    fn url(&self, request: &Request) -> Result<Url, Error> {
+        match &request.target {
+            Target::At(url) => Ok(url.clone()),
+            Target::Path(path) => {
+                let url = self.endpoint.url(path);
+                Url::parse(&url).map_err(|e| Error::Malformed(format!("{url:?} is no address: {e}")))
             }
-            tracing::debug!(%url, error = %failed.error, ?wait, "trying again");
-            tokio::time::sleep(wait).await;
         }
     }
 
     /// With what proof there is; and when that is refused, with the one that is asked for.
-    async fn authorised(&self, method: &Method, url: &str, headers: &HeaderMap) -> Result<Response, Error> {
-        let before = self.proof();
-        let response = self.follow(method, url, headers, before.as_ref()).await?;
-        if response.status() != StatusCode::UNAUTHORIZED {
+    async fn authorised(&self, request: &Request, url: &Url) -> Result<Response, Error> {
+        let before = self.proof_for(request, url).await?;
+        let response = self.follow(request, url, before.as_ref()).await?;
+        // Where we were redirected to somebody else, his challenge is none of ours: he would name where our password goes.
+        if response.status() != StatusCode::UNAUTHORIZED || !self.is_ours(response.url()) {
             return Ok(response);
         }
         let challenges: Vec<Challenge> = challenges(&response);
         if let Some((key, token)) = before.as_ref().and_then(|p| p.token.as_ref()) {
             self.client.inner.tokens.forget(key, token);
         }
-        let Some(proof) = self.prove(method, url, &challenges).await? else { return Ok(response) };
+        let Some(proof) = self.prove(request, url, &challenges).await? else { return Ok(response) };
         if before.is_some_and(|b| b.header == proof.header) {
             return Ok(response);
         }
         *self.proof.lock().unwrap_or_else(PoisonError::into_inner) = Some(proof.clone());
-        self.follow(method, url, headers, Some(&proof)).await
+        self.follow(request, url, Some(&proof)).await
     }
 
-    fn proof(&self) -> Option<Proof> {
-        self.proof.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// What was good for the last request; with a further repository, a token that is good for both.
+    async fn proof_for(&self, request: &Request, url: &Url) -> Result<Option<Proof>, Error> {
+        let proof = self.proof.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (Some(also), Some((key, _))) = (&request.also, proof.as_ref().and_then(|p| p.token.as_ref())) else {
+            return Ok(proof);
+        };
+        let key = TokenKey { scope: with_reading(&self.scope, also), ..key.clone() };
+        self.token(&request.method, url, key).await.map(Some)
+    }
+
+    fn is_ours(&self, url: &Url) -> bool {
+        Url::parse(&self.endpoint.url("")).is_ok_and(|own| own.origin() == url.origin())
     }
 
     /// Follows redirects; the proof goes only where it was meant to go.
-    async fn follow(
-        &self,
-        method: &Method,
-        url: &str,
-        headers: &HeaderMap,
-        proof: Option<&Proof>,
-    ) -> Result<Response, Error> {
-        let http = self.client.inner.http(self.endpoint.trust)?;
-        let broken = |text: &str| Error::Malformed(format!("{text} (redirected from {url})"));
-        let origin = Url::parse(url).map_err(|e| Error::Malformed(format!("{url:?} is no address: {e}")))?;
+    async fn follow(&self, request: &Request, origin: &Url, proof: Option<&Proof>) -> Result<Response, Error> {
+        let broken = |text: &str| Error::Malformed(format!("{text} (redirected from {origin})"));
         let mut target = origin.clone();
         for _ in 0..MAX_REDIRECTS {
-            let mut request = http.request(method.clone(), target.clone()).headers(headers.clone());
-            if let Some(proof) = proof.filter(|_| target.origin() == origin.origin()) {
+            let mut headers = request.headers.clone();
+            if let Some(proof) = proof.filter(|_| self.is_ours(&target)) {
                 let value = HeaderValue::from_str(&proof.header).map_err(|_| broken("credentials that are no text"))?;
-                request = request.header(AUTHORIZATION, value);
+                headers.insert(AUTHORIZATION, value);
             }
-            let response = request.send().await.map_err(|e| transport(method, target.as_str(), &e))?;
+            let response = self.exchange(request, &target, headers).await?;
             let Some(location) = redirect(&response) else { return Ok(response) };
             let next = target.join(location).map_err(|_| broken("the registry redirects to no address"))?;
             let downgraded = target.scheme() == "https" && next.scheme() != "https";
-            if downgraded && self.endpoint.trust == crate::client::Trust::Authorities {
+            if downgraded && !self.endpoint.trust.anybody {
                 return Err(broken("the registry redirects from https to http"));
             }
             target = next;
@@ -147,10 +174,48 @@ impl Session {
         Err(broken("the registry redirects without end"))
     }
 
+    /// There and back once.
+    async fn exchange(&self, request: &Request, url: &Url, mut headers: HeaderMap) -> Result<Response, Error> {
+        let way = if matches!(request.body, Body::Long(_)) { Way::Out } else { Way::In };
+        let http = self.client.inner.http(&self.endpoint.trust, way)?;
+        let outgoing = http.request(request.method.clone(), url.clone());
+        let failed = |e: reqwest::Error| transport(&request.method, url.as_str(), &e);
+        match &request.body {
+            Body::None => {
+                if matches!(request.method, Method::POST | Method::PUT | Method::PATCH) {
+                    headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+                }
+                outgoing.headers(headers).send().await.map_err(failed)
+            }
+            Body::Small(bytes) => outgoing.headers(headers).body(bytes.clone()).send().await.map_err(failed),
+            Body::Long(body) => {
+                headers.insert(CONTENT_LENGTH, HeaderValue::from(body.length()));
+                let passing = body.begin();
+                let sent = outgoing.headers(headers).body(passing.body()).send();
+                let late = |reason: &str| Error::Transport {
+                    method: method_name(&request.method),
+                    url: url.to_string(),
+                    reason: reason.to_owned(),
+                    wrong_scheme: false,
+                };
+                passing.watch(async { sent.await.map_err(failed) }, late).await
+            }
+        }
+    }
+
     /// An answer to the challenges, or `None` where there is none that would be new.
-    async fn prove(&self, method: &Method, url: &str, challenges: &[Challenge]) -> Result<Option<Proof>, Error> {
+    async fn prove(&self, request: &Request, url: &Url, challenges: &[Challenge]) -> Result<Option<Proof>, Error> {
+        let method = &request.method;
         if let Some(bearer) = challenges.iter().find(|c| c.scheme == "bearer") {
-            return self.token(method, url, bearer).await.map(Some);
+            let realm = bearer.get("realm").unwrap_or_default().to_owned();
+            let service = bearer.get("service").unwrap_or_default().to_owned();
+            let asked = bearer.get("scope").filter(|s| !s.is_empty() && self.purpose == Purpose::Pull);
+            let mut scope = asked.unwrap_or(&self.scope).to_owned();
+            if let Some(also) = &request.also {
+                scope = with_reading(&scope, also);
+            }
+            let key = TokenKey { realm, service, scope, owner: self.owner() };
+            return self.token(method, url, key).await.map(Some);
         }
         if !challenges.iter().any(|c| c.scheme == "basic") {
             return Ok(None);
@@ -161,13 +226,10 @@ impl Session {
         }
     }
 
-    async fn token(&self, method: &Method, url: &str, challenge: &Challenge) -> Result<Proof, Error> {
-        let realm = challenge.get("realm").unwrap_or_default();
+    async fn token(&self, method: &Method, url: &Url, key: TokenKey) -> Result<Proof, Error> {
+        let realm = &key.realm;
         let realm_url = Url::parse(realm)
             .map_err(|_| unauthorized(method, url, format!("the registry sends us for a token to {realm:?}")))?;
-        let service = challenge.get("service").unwrap_or_default().to_owned();
-        let scope = challenge.get("scope").filter(|s| !s.is_empty()).unwrap_or(&self.scope).to_owned();
-        let key = TokenKey { realm: realm.to_owned(), service, scope, owner: self.owner() };
         let proof = |token: String| Proof { header: format!("Bearer {token}"), token: Some((key.clone(), token)) };
         if let Some(token) = self.client.inner.tokens.get(&key) {
             return Ok(proof(token));
@@ -194,7 +256,7 @@ impl Session {
     }
 
     async fn ask_for_token(&self, mut realm: Url, key: &TokenKey) -> Result<Response, Error> {
-        let http = self.client.inner.http(self.endpoint.trust)?;
+        let http = self.client.inner.http(&self.endpoint.trust, Way::In)?;
         let safe = realm.scheme() == "https" || self.endpoint.scheme == "http";
         let credentials = self.credentials.as_ref().filter(|_| safe);
         let refresh = credentials.map(|c| c.identity_token.clone()).filter(|t| !t.is_empty());
@@ -233,55 +295,15 @@ impl Session {
     }
 }
 
-fn challenges(response: &Response) -> Vec<Challenge> {
-    let lines = response.headers().get_all(WWW_AUTHENTICATE).iter();
-    lines.filter_map(|line| line.to_str().ok()).flat_map(parse).collect()
+/// A token's scope that lets another repository be read as well.
+fn with_reading(scope: &str, other: &str) -> String {
+    format!("{scope} repository:{other}:pull")
 }
 
 fn redirect(response: &Response) -> Option<&str> {
     match response.status().as_u16() {
         301 | 302 | 303 | 307 | 308 => response.headers().get(LOCATION)?.to_str().ok(),
         _ => None,
-    }
-}
-
-/// An answer that is no success.
-struct Failure {
-    error: Error,
-    again: bool,
-    wait: Option<Duration>,
-}
-
-impl Failure {
-    async fn read(method: &Method, url: &str, response: Response) -> Self {
-        let status = response.status().as_u16();
-        let again = matches!(status, 408 | 429 | 500 | 502 | 503 | 504);
-        let wait = response.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.trim().parse().ok());
-        let wait = wait.map(Duration::from_secs);
-        let denied = status == 401
-            && challenges(&response).iter().any(|c| c.get("error").is_some_and(|e| e.contains("insufficient_scope")));
-        if denied {
-            let message = "requested access to the resource is denied".into();
-            return Self { error: Error::Registry { words: "denied".into(), message, status }, again: false, wait };
-        }
-        let body = bounded_body(response, MAX_ERROR_BODY).await.unwrap_or_default();
-        Self { error: explain(method, url, status, &body), again, wait }
-    }
-}
-
-fn explain(method: &Method, url: &str, status: u16, body: &[u8]) -> Error {
-    let first = serde_json::from_slice::<Errors>(body).ok().and_then(|e| e.errors.into_iter().next());
-    match first {
-        Some(error) if !error.code.is_empty() => {
-            let words = error.code.replace('_', " ").to_ascii_lowercase();
-            let message = if error.message.is_empty() { words.clone() } else { error.message };
-            Error::Registry { words, message, status }
-        }
-        _ if status == 400 && String::from_utf8_lossy(body).contains("HTTPS") => {
-            let reason = "server wants HTTPS".to_owned();
-            Error::Transport { method: method_name(method), url: url.to_owned(), reason, wrong_scheme: true }
-        }
-        _ => Error::Status { method: method_name(method), url: url.to_owned(), status },
     }
 }
 
@@ -298,8 +320,8 @@ pub(crate) async fn bounded_body(mut response: Response, most: usize) -> Result<
     Ok(body)
 }
 
-fn unauthorized(method: &Method, url: &str, reason: String) -> Error {
-    Error::Unauthorized { method: method_name(method), url: url.to_owned(), reason }
+fn unauthorized(method: &Method, url: &Url, reason: String) -> Error {
+    Error::Unauthorized { method: method_name(method), url: url.to_string(), reason }
 }
 
 /// Go's spelling, which Docker's users know.
@@ -307,6 +329,9 @@ pub(crate) fn method_name(method: &Method) -> &'static str {
     match *method {
         Method::HEAD => "Head",
         Method::POST => "Post",
+        Method::PUT => "Put",
+        Method::PATCH => "Patch",
+        Method::DELETE => "Delete",
         _ => "Get",
     }
 }
@@ -338,16 +363,4 @@ pub(crate) fn transport(method: &Method, url: &str, error: &reqwest::Error) -> E
     // Bytes that are no HTTP, or no TLS, or none at all: the other scheme may be the right one.
     let wrong_scheme = !refused && !error.is_timeout() && (error.is_request() || error.is_connect());
     Error::Transport { method: method_name(method), url: url.to_owned(), reason, wrong_scheme }
-}
-
-/// Whether the same request may do better in a moment: a refusal and an unknown name will not.
-fn is_transient(error: &Error) -> bool {
-    match error {
-        Error::Transport { reason, wrong_scheme, .. } => {
-            let hopeless = ["connection refused", "no such host", "certificate", "wants HTTPS"];
-            let scheme = *wrong_scheme && (reason.contains("invalid HTTP") || reason.contains("InvalidContentType"));
-            !scheme && !hopeless.iter().any(|text| reason.contains(text))
-        }
-        _ => false,
-    }
 }

@@ -16,6 +16,7 @@ mod lease;
 mod need;
 mod prune;
 mod pull;
+mod push;
 mod record;
 mod resolve;
 pub mod snapshot;

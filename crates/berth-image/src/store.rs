@@ -13,6 +13,7 @@ use crate::layers::Layers;
 use crate::lease::{Claims, Leases};
 use crate::need::{Needed, STALE_AFTER, Unneeded};
 use crate::pull::{self, Transfers};
+use crate::push::Uploads;
 use crate::record::{HoldRecord, ImageRecord, NameRecord, hold_key};
 use crate::resolve::{parse_key, resolve};
 use crate::{Error, Image, PullEvent, Result};
@@ -29,6 +30,8 @@ pub struct PullConfig {
     pub max_concurrent_downloads: usize,
     /// Layers' compressed blobs are kept beside them, so that what was pulled is pushed as it came.
     pub keep_blobs: bool,
+    /// How many layers go out at once, over all pushes (Docker: 5).
+    pub max_concurrent_uploads: usize,
     /// Images that are not asked of a registry but of an archive (an OCI layout as a tar) in memory.
     pub embedded: Vec<(Reference, &'static [u8])>,
 }
@@ -39,6 +42,7 @@ impl Default for PullConfig {
             registries: berth_distribution::Config::default(),
             max_concurrent_downloads: 3,
             keep_blobs: true,
+            max_concurrent_uploads: 5,
             embedded: Vec::new(),
         }
     }
@@ -68,6 +72,7 @@ pub(crate) struct Inner {
     pub(crate) layers: Layers,
     registries: Mutex<berth_distribution::Client>,
     pub(crate) transfers: Transfers,
+    pub(crate) uploads: Uploads,
     pub(crate) embedded: Vec<(Reference, &'static [u8])>,
     pub(crate) keep_blobs: bool,
     /// What somebody works with. Locked while anything is deleted: so what is claimed and found cannot go before it
@@ -88,6 +93,7 @@ impl ImageStore {
             layers,
             registries: Mutex::new(berth_distribution::Client::new(config.registries)),
             transfers: Transfers::new(config.max_concurrent_downloads),
+            uploads: Uploads::new(config.max_concurrent_uploads),
             embedded: config.embedded,
             keep_blobs: config.keep_blobs,
             leases: Mutex::default(),
@@ -97,11 +103,13 @@ impl ImageStore {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Reaches registries otherwise from now on, and with so many layers at once. Pulls that run are not disturbed.
-    pub fn reconfigure(&self, registries: berth_distribution::Config, max_concurrent_downloads: usize) {
+    /// Reaches registries otherwise from now on, and with so many layers at once. Pulls and pushes that run are not
+    /// disturbed.
+    pub fn reconfigure(&self, registries: berth_distribution::Config, downloads: usize, uploads: usize) {
         let client = berth_distribution::Client::new(registries);
         *self.inner.registries.lock().unwrap_or_else(PoisonError::into_inner) = client;
-        self.inner.transfers.allow(max_concurrent_downloads);
+        self.inner.transfers.allow(downloads);
+        self.inner.uploads.allow(uploads);
     }
 
     /// Brings an image here and gives it its name.

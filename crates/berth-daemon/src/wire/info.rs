@@ -155,14 +155,18 @@ fn masked(proxy: &str) -> String {
 
 fn registry_config(registries: &berth_distribution::Config) -> RegistryConfig {
     let (mut cidrs, mut indexes) = (vec!["::1/128".to_owned(), "127.0.0.0/8".to_owned()], BTreeMap::new());
-    let mirrors = registries.mirrors.clone();
-    let hub = IndexInfo { name: "docker.io".to_owned(), mirrors: mirrors.clone(), secure: true, official: true };
-    indexes.insert(hub.name.clone(), hub);
+    let of = |name: &str| registries.mirrors.get(name).cloned().unwrap_or_default();
+    let mirrors = of(berth_oci::DEFAULT_DOMAIN);
+    for name in registries.mirrors.keys().map(String::as_str).chain([berth_oci::DEFAULT_DOMAIN]) {
+        let official = name == berth_oci::DEFAULT_DOMAIN;
+        let index = IndexInfo { name: name.to_owned(), mirrors: of(name), secure: true, official };
+        indexes.insert(index.name.clone(), index);
+    }
     for registry in &registries.insecure {
         if registry.contains('/') {
             cidrs.push(registry.clone());
         } else {
-            let index = IndexInfo { name: registry.clone(), ..IndexInfo::default() };
+            let index = IndexInfo { name: registry.clone(), mirrors: of(registry), ..IndexInfo::default() };
             indexes.insert(registry.clone(), index);
         }
     }

@@ -282,7 +282,8 @@ async fn a031_mirrors_of_the_hub_are_asked_first() {
     let broken = Mock::new(|_| Response::new(404, ""));
     let mirror = Mock::of(&image, |_, response| response);
     let mut config = PullConfig::default();
-    config.registries.mirrors = vec![format!("http://{}", broken.address), format!("http://{}/", mirror.address)];
+    let mirrors = vec![format!("http://{}", broken.address), format!("http://{}/", mirror.address)];
+    config.registries.mirrors = [("docker.io".to_owned(), mirrors)].into();
     let fixture = Fixture::new(config);
     let pulled = pull_as(&fixture, "busybox", None).await.unwrap();
     assert_eq!(*pulled.id.digest(), Digest::of(&image.config));
