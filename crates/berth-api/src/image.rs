@@ -25,6 +25,9 @@ pub struct ImageSummary {
     /// Manifest (1.48 and later).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub descriptor: Option<Descriptor>,
+    /// The images of a multi-platform image, where they were asked for (1.47 and later).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manifests: Option<Vec<ManifestSummary>>,
     /// `repo@sha256:…`.
     pub repo_digests: Vec<String>,
     /// `repo:tag`.
@@ -54,6 +57,74 @@ pub struct Descriptor {
     /// Platform.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub platform: Option<Platform>,
+}
+
+/// One image of those that a name stands for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct ManifestSummary {
+    /// The manifest's digest.
+    #[serde(rename = "ID")]
+    pub id: String,
+    /// The manifest.
+    pub descriptor: Descriptor,
+    /// All of it is here.
+    pub available: bool,
+    /// What it takes up.
+    pub size: ManifestSize,
+    /// `image`, `attestation` or `unknown`.
+    pub kind: String,
+    /// What is known of an image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_data: Option<ManifestImage>,
+}
+
+/// Bytes of a manifest and all that belongs to it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct ManifestSize {
+    /// Of its blobs.
+    pub content: i64,
+    /// Of its blobs and its unpacked layers.
+    pub total: i64,
+}
+
+/// The image that a manifest describes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct ManifestImage {
+    /// What it runs on.
+    pub platform: Platform,
+    /// Ids of the containers on it.
+    pub containers: Vec<String>,
+    /// What it takes up unpacked.
+    pub size: UnpackedSize,
+}
+
+/// Bytes of an image's unpacked layers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct UnpackedSize {
+    /// Bytes.
+    pub unpacked: i64,
+}
+
+/// One step of `GET /images/{name}/history`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct HistoryStep {
+    /// What was said of it.
+    pub comment: String,
+    /// Seconds since 1970.
+    pub created: i64,
+    /// The instruction.
+    pub created_by: String,
+    /// `sha256:…`, or `<missing>`.
+    pub id: String,
+    /// Bytes.
+    pub size: i64,
+    /// `repo:tag`.
+    pub tags: Option<Vec<String>>,
 }
 
 /// A platform.
@@ -86,6 +157,12 @@ pub struct ImageInspect {
     /// RFC 3339.
     #[serde(skip_serializing_if = "is_default")]
     pub created: String,
+    /// The container it was committed from (gone with 1.45).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+    /// What that container was started from (gone with 1.45).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container_config: Option<Value>,
     /// What built it.
     pub docker_version: String,
     /// Author.
@@ -114,6 +191,9 @@ pub struct ImageInspect {
     /// Manifest (1.48 and later).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub descriptor: Option<Descriptor>,
+    /// The images of a multi-platform image, where they were asked for (1.48 and later).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manifests: Option<Vec<ManifestSummary>>,
 }
 
 /// An image's layers.

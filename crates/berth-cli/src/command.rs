@@ -72,9 +72,9 @@ pub(crate) struct Group {
 }
 
 use crate::cmd::{
-    attach, commit, completion, context, cp, create, df, dial_stdio, diff, events, exec, export, image_prune, images,
-    info, inspect, kill, logs, network, pause, port, prune, ps, pull, rename, restart, rm, rmi, run, start, stats,
-    stop, stop_all, system_prune, top, unpause, update, version, volume, wait,
+    attach, commit, completion, context, cp, create, df, dial_stdio, diff, events, exec, export, history, image_prune,
+    images, info, inspect, kill, logs, network, pause, port, prune, ps, pull, rename, restart, rm, rmi, run, start,
+    stats, stop, stop_all, system_prune, tag, top, unpause, update, version, volume, wait,
 };
 
 /// The commands at the top, in the order of help.
@@ -90,6 +90,7 @@ pub(crate) const OTHERS: &[&Command] = &[
     &diff::COMMAND,
     &events::COMMAND,
     &export::COMMAND,
+    &history::COMMAND,
     &inspect::COMMAND,
     &kill::COMMAND,
     &logs::COMMAND,
@@ -102,6 +103,7 @@ pub(crate) const OTHERS: &[&Command] = &[
     &start::COMMAND,
     &stats::COMMAND,
     &stop::COMMAND,
+    &tag::COMMAND,
     &top::COMMAND,
     &unpause::COMMAND,
     &update::COMMAND,
@@ -152,6 +154,7 @@ const IMAGE: Group = Group {
     name: "image",
     about: "Manage images",
     commands: &[
+        ("history", &history::COMMAND),
         ("inspect", &inspect::IMAGE),
         ("ls", &images::LS),
         ("list", &images::LS),
@@ -159,8 +162,9 @@ const IMAGE: Group = Group {
         ("pull", &pull::COMMAND),
         ("rm", &rmi::RM),
         ("remove", &rmi::RM),
+        ("tag", &tag::COMMAND),
     ],
-    not_yet: &["build", "history", "import", "load", "push", "save", "tag"],
+    not_yet: &["build", "import", "load", "push", "save"],
 };
 
 const SYSTEM: Group = Group {
@@ -185,7 +189,6 @@ const NOT_YET: &[&str] = &[
     "checkpoint",
     "compose",
     "config",
-    "history",
     "import",
     "load",
     "login",
@@ -200,7 +203,6 @@ const NOT_YET: &[&str] = &[
     "service",
     "stack",
     "swarm",
-    "tag",
     "trust",
 ];
 

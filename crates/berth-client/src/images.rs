@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 use berth_api::Filters;
-use berth_api::image::{ImageDeleted, ImageInspect, ImageSummary};
+use berth_api::image::{HistoryStep, ImageDeleted, ImageInspect, ImageSummary};
 use berth_api::progress::JsonMessage;
 use berth_api::registry::AuthConfig;
 use http::{HeaderName, HeaderValue, Method};
@@ -32,6 +32,8 @@ pub struct ListImages {
     pub all: bool,
     /// With digests.
     pub digests: bool,
+    /// With the images that each name stands for.
+    pub manifests: bool,
     /// Reference, label, dangling, ….
     pub filters: Filters,
 }
@@ -72,6 +74,7 @@ impl Client {
         let path = Path::new(&["images", "json"])
             .flag("all", options.all)
             .flag("digests", options.digests)
+            .flag("manifests", options.manifests)
             .text("filters", &filters(&options.filters));
         self.call(Method::GET, path).decode().await
     }
@@ -82,6 +85,24 @@ impl Client {
     /// 404: no such image.
     pub async fn inspect_image(&self, name: &str) -> Result<ImageInspect, Error> {
         self.call(Method::GET, Path::new(&["images", name, "json"])).decode().await
+    }
+
+    /// Gives an image one more name.
+    ///
+    /// # Errors
+    /// 404: no such image.
+    pub async fn tag_image(&self, name: &str, repository: &str, tag: &str) -> Result<(), Error> {
+        let path = Path::new(&["images", name, "tag"]).text("repo", repository).text("tag", tag);
+        self.call(Method::POST, path).done().await
+    }
+
+    /// How an image came to be, the last step first; `platform` as JSON, or empty.
+    ///
+    /// # Errors
+    /// 404: no such image, or not for that platform.
+    pub async fn image_history(&self, name: &str, platform: &str) -> Result<Vec<HistoryStep>, Error> {
+        let path = Path::new(&["images", name, "history"]).text("platform", platform);
+        self.call(Method::GET, path).decode().await
     }
 
     /// Removes a reference, and the image with its last one.

@@ -205,11 +205,13 @@ fn publish(
         origin: None,
     };
     let (key, name) = (id.clone(), commit.name.as_ref().map(name_key));
+    let base = commit.base;
     inner.state.write(Durability::Synced, move |tx| {
         if fresh {
             tx.put(chain.as_str(), &layer)?;
         }
         tx.put(key.as_str(), &image)?;
+        crate::family::adopt(tx, &key, &base)?;
         if let Some(name) = name {
             tx.put(&name, &NameRecord { image: key })?;
         }

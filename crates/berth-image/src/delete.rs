@@ -1,13 +1,14 @@
 //! `rmi`: which names go, whether the image goes with them, and why not. Docker's rules and texts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use berth_oci::{ChainId, Digest, ImageId, Reference};
 use berth_state::Transaction;
 
+use crate::family;
 use crate::lease::Claims;
 use crate::need::{Needed, Unneeded};
-use crate::record::{HoldRecord, ImageRecord, LayerRecord, NameRecord, hold_key, holders};
+use crate::record::{HoldRecord, ImageRecord, LayerRecord, NameRecord, ParentRecord, hold_key, holders};
 use crate::resolve::{is_id_prefix, name_key, names, resolve};
 use crate::{Error, Result};
 
@@ -16,6 +17,8 @@ use crate::{Error, Result};
 pub struct DeleteOptions {
     /// Delete although stopped containers use it or several repositories name it.
     pub force: bool,
+    /// Leave the images that it was made of, though they have no name and nobody uses them.
+    pub keep_parents: bool,
     /// The containers that run now: their images are not deleted even by force.
     pub running: BTreeSet<String>,
 }
@@ -24,142 +27,167 @@ pub struct DeleteOptions {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Deleted {
     /// A name is gone (as users write it).
-    Untagged(String),
-    /// An image or a layer is gone.
-    Deleted(Digest),
+    Untagged {
+        /// The name.
+        name: String,
+        /// What it was the name of; nothing where it went along with another name, which is no event of its own.
+        of: Option<Untagged>,
+    },
+    /// An image is gone.
+    Image(ImageId),
+    /// A layer is gone.
+    Layer(ChainId),
 }
 
-/// What a deletion came to.
-#[derive(Debug)]
-pub(crate) struct Outcome {
-    pub(crate) image: ImageId,
+/// An image that lost a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Untagged {
+    /// The image.
+    pub image: ImageId,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// What deletions came to.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Gone {
     pub(crate) lines: Vec<Deleted>,
     /// What no record needs any longer.
-    pub(crate) gone: Unneeded,
+    pub(crate) files: Unneeded,
 }
 
-/// One deletion within one transaction.
+/// Deletions within one transaction.
 pub(crate) struct Deletion<'t, 'c> {
-    tx: &'t mut Transaction<'c>,
-    image: ImageId,
+    pub(crate) tx: &'t mut Transaction<'c>,
     options: DeleteOptions,
     claims: &'t Claims,
-    pub(crate) lines: Vec<Deleted>,
+    pub(crate) gone: Gone,
 }
 
-pub(crate) fn delete(tx: &mut Transaction<'_>, text: &str, options: DeleteOptions, claims: &Claims) -> Result<Outcome> {
+pub(crate) fn delete(tx: &mut Transaction<'_>, text: &str, options: DeleteOptions, claims: &Claims) -> Result<Gone> {
     let image = resolve(tx, text)?;
-    let mut deletion = Deletion { tx, image: image.clone(), options, claims, lines: Vec::new() };
-    let whole = deletion.run(text)?;
-    let gone = if whole { deletion.remove_image()? } else { Unneeded::default() };
-    Ok(Outcome { image, lines: deletion.lines, gone })
+    let mut deletion = Deletion::new(tx, options, claims);
+    deletion.named(&image, text)?;
+    Ok(deletion.gone)
 }
 
 impl<'t, 'c> Deletion<'t, 'c> {
-    pub(crate) fn new(tx: &'t mut Transaction<'c>, image: ImageId, claims: &'t Claims) -> Self {
-        Self { tx, image, options: DeleteOptions::default(), claims, lines: Vec::new() }
-    }
-
-    /// Removes the image with all its names, whoever needs it.
-    pub(crate) fn whole(&mut self) -> Result<Unneeded> {
-        for reference in names(self.tx, &self.image)? {
-            self.untag(&reference)?;
-        }
-        self.remove_image()
+    pub(crate) fn new(tx: &'t mut Transaction<'c>, options: DeleteOptions, claims: &'t Claims) -> Self {
+        Self { tx, options, claims, gone: Gone::default() }
     }
 }
 
 impl Deletion<'_, '_> {
-    /// Removes names; tells whether the image itself is to go.
-    fn run(&mut self, text: &str) -> Result<bool> {
-        let by_name = !is_id_prefix(&self.image, text);
-        let references = names(self.tx, &self.image)?;
-        if by_name {
-            if !self.remove_name(text, &references)? {
-                return Ok(false);
+    /// Deletes what `text` names: a name, and the image with its last one; by id, the image with all its names.
+    /// Nothing has changed where this fails.
+    pub(crate) fn named(&mut self, image: &ImageId, text: &str) -> Result<()> {
+        let references = names(self.tx, image)?;
+        let force = self.options.force;
+        if !is_id_prefix(image, text) {
+            // The name was all that could go, if the image is still in use: that is no error.
+            if self.remove_name(image, text, &references)? && self.conflict(image, force, true)?.is_none() {
+                self.whole(image)?;
             }
-        } else if is_single(&references) {
-            self.check(self.options.force, false)?;
-            for reference in &references {
-                self.untag(reference)?;
-            }
+            return Ok(());
         }
-        match self.check(self.options.force, true) {
-            Ok(()) => {}
-            // The name was all that could go: the image is still in use, and that is no error.
-            Err(_) if by_name => return Ok(false),
-            Err(conflict) => return Err(conflict),
-        }
-        for reference in names(self.tx, &self.image)? {
-            self.untag(&reference)?;
-        }
-        Ok(true)
+        // Several names within one repository go with the id; names in several need force.
+        let conflict = self.conflict(image, force, !is_single(&references))?;
+        conflict.map_or(Ok(()), Err)?;
+        self.whole(image)
     }
 
     /// Removes one name (and the digests of its repository, if it was the last tag there); tells whether it was the
     /// image's last.
-    fn remove_name(&mut self, text: &str, references: &[Reference]) -> Result<bool> {
+    fn remove_name(&mut self, image: &ImageId, text: &str, references: &[Reference]) -> Result<bool> {
         if !self.options.force
             && is_single(references)
-            && let Some(container) = holders(self.tx, &self.image)?.first()
+            && let Some(container) = holders(self.tx, image)?.first()
         {
             return Err(Error::ReferenceInUse {
                 reference: text.to_owned(),
                 container: short(container),
-                image: self.image.short().to_owned(),
+                image: image.short().to_owned(),
             });
         }
         let removed = Reference::parse(text)?;
-        self.untag(&removed)?;
-        let mut rest = names(self.tx, &self.image)?;
+        self.untag(image, &removed, true)?;
+        let mut rest = names(self.tx, image)?;
         let same_repository = |r: &Reference| r.name() == removed.name();
         if removed.digest().is_none() && !rest.iter().any(|r| r.digest().is_none() && same_repository(r)) {
             for reference in rest.iter().filter(|r| same_repository(r)) {
-                self.untag(reference)?;
+                self.untag(image, reference, false)?;
             }
             rest.retain(|r| !same_repository(r));
         }
         Ok(rest.is_empty())
     }
 
-    fn untag(&mut self, reference: &Reference) -> Result<()> {
+    /// `told`: it is an event of its own.
+    fn untag(&mut self, image: &ImageId, reference: &Reference, told: bool) -> Result<()> {
         self.tx.delete::<NameRecord>(&name_key(reference))?;
-        self.lines.push(Deleted::Untagged(reference.familiar()));
+        let of = match told {
+            true => {
+                let labels = self.tx.get::<ImageRecord>(image.as_str())?.map(|record| record.config.labels());
+                Some(Untagged { image: image.clone(), labels: labels.unwrap_or_default() })
+            }
+            false => None,
+        };
+        self.gone.lines.push(Deleted::Untagged { name: reference.familiar(), of });
         Ok(())
     }
 
     /// What stands against deleting; `references` counts names as well.
-    fn check(&self, force: bool, references: bool) -> Result<()> {
-        let conflict = |hard, reason| Err(Error::InUse { image: self.image.short().to_owned(), hard, reason });
-        let holders = holders(self.tx, &self.image)?;
+    fn conflict(&self, image: &ImageId, force: bool, references: bool) -> Result<Option<Error>> {
+        let conflict = |hard, reason| Ok(Some(Error::InUse { image: image.short().to_owned(), hard, reason }));
+        if family::has_children(self.tx, image)? {
+            return conflict(true, "image has dependent child images".into());
+        }
+        let holders = holders(self.tx, image)?;
         if let Some(container) = holders.iter().find(|c| self.options.running.contains(*c)) {
             return conflict(true, format!("image is being used by running container {}", short(container)));
         }
         if force {
-            return Ok(());
+            return Ok(None);
         }
-        if references && !names(self.tx, &self.image)?.is_empty() {
+        if references && !names(self.tx, image)?.is_empty() {
             return conflict(false, "image is referenced in multiple repositories".into());
         }
         match holders.first() {
             Some(container) => {
                 conflict(false, format!("image is being used by stopped container {}", short(container)))
             }
-            None => Ok(()),
+            None => Ok(None),
         }
     }
 
+    /// Removes an image with all its names, and then those it was made of, as far as nobody needs them.
+    fn whole(&mut self, image: &ImageId) -> Result<()> {
+        let mut parent = family::parent(self.tx, image)?.filter(|_| !self.options.keep_parents);
+        for reference in names(self.tx, image)? {
+            self.untag(image, &reference, true)?;
+        }
+        self.remove_image(image)?;
+        while let Some(image) = parent.take() {
+            if self.conflict(&image, false, true)?.is_none() {
+                parent = family::parent(self.tx, &image)?;
+                self.remove_image(&image)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Removes the records of the image and of everything that only it needs.
-    fn remove_image(&mut self) -> Result<Unneeded> {
-        let key = self.image.as_str().to_owned();
-        let Some(record) = self.tx.get::<ImageRecord>(&key)? else {
-            return Err(Error::Vanished(self.image.clone()));
+    fn remove_image(&mut self, image: &ImageId) -> Result<()> {
+        let Some(record) = self.tx.get::<ImageRecord>(image.as_str())? else {
+            return Err(Error::Vanished(image.clone()));
         };
-        self.tx.delete::<ImageRecord>(&key)?;
-        self.lines.push(Deleted::Deleted(self.image.digest().clone()));
-        let gone = remove_unneeded(self.tx, &record.layers, record.blobs().cloned().collect(), self.claims)?;
-        self.lines.extend(gone.layers.iter().map(|chain| Deleted::Deleted(chain.digest().clone())));
-        Ok(gone)
+        self.tx.delete::<ImageRecord>(image.as_str())?;
+        self.tx.delete::<ParentRecord>(image.as_str())?;
+        self.gone.lines.push(Deleted::Image(image.clone()));
+        let files = remove_unneeded(self.tx, &record.layers, record.blobs().cloned().collect(), self.claims)?;
+        self.gone.lines.extend(files.layers.iter().cloned().map(Deleted::Layer));
+        self.gone.files.extend(files);
+        Ok(())
     }
 }
 

@@ -34,6 +34,9 @@ pub enum Error {
     /// The name does not parse.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
+    /// Names that tags may not have.
+    #[error("refusing to create {0}")]
+    TagRefused(&'static str),
     /// The last name of an image that a container uses.
     #[error(
         "conflict: unable to remove repository reference {reference:?} (must force) - \
@@ -185,7 +188,7 @@ impl Error {
             | Self::WrongPlatform { .. }
             | Self::PlatformMismatch { .. } => ErrorKind::NotFound,
             Self::ReferenceInUse { .. } | Self::InUse { .. } | Self::Vanished(_) => ErrorKind::Conflict,
-            Self::Reference(_) => ErrorKind::Invalid,
+            Self::Reference(_) | Self::TagRefused(_) => ErrorKind::Invalid,
             Self::Unauthorized(_) => ErrorKind::Unauthorized,
             Self::Unavailable(_) => ErrorKind::Unavailable,
             Self::BadImage(_)

@@ -50,6 +50,12 @@ impl Image {
         self.config.created.as_deref().unwrap_or_default()
     }
 
+    /// It has a tag or a digest by which it can be asked for.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        !self.repo_tags.is_empty() || !self.repo_digests.is_empty()
+    }
+
     /// What it runs on.
     #[must_use]
     pub fn platform(&self) -> Platform {

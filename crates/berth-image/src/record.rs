@@ -1,7 +1,7 @@
-//! What lies on disk about images: one record a name, an image, a layer, a hold.
+//! What lies on disk about images: one record a name, an image, its parent, a layer, a hold.
 //!
-//! Keys: a name's is the whole reference (`docker.io/library/busybox:latest`, `…@sha256:…`); an image's its id; a
-//! layer's its chain id; a hold's `<image id>/<container id>`.
+//! Keys: a name's is the whole reference (`docker.io/library/busybox:latest`, `…@sha256:…`); an image's its id, and so
+//! that of its parent's record; a layer's its chain id; a hold's `<image id>/<container id>`.
 
 use berth_oci::{ChainId, Descriptor, DiffId, Digest, ImageConfig, ImageId};
 use berth_state::{Reader, Record};
@@ -53,6 +53,17 @@ impl ImageRecord {
     pub(crate) fn documents(&self) -> impl Iterator<Item = &Digest> {
         [&self.manifest.digest, &self.config_blob].into_iter().chain(self.index.as_ref().map(|i| &i.digest))
     }
+}
+
+/// The image that an image was made of, by a commit.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ParentRecord {
+    pub(crate) parent: ImageId,
+}
+
+impl Record for ParentRecord {
+    const KIND: &'static str = "image-parent";
+    const VERSION: u32 = 1;
 }
 
 /// A layer that is unpacked at `layers/<chain id>/diff`.

@@ -199,14 +199,13 @@ impl ImageStore {
         let (name, inner) = (name.to_owned(), self.inner.clone());
         let mut leases = self.inner.leases();
         let claims = leases.claims();
-        let outcome =
-            inner.state.try_write(Durability::Synced, move |tx| delete::delete(tx, &name, options, &claims))?;
-        inner.discard(&outcome.gone);
-        leases.spare(outcome.gone.spared);
+        let gone = inner.state.try_write(Durability::Synced, move |tx| delete::delete(tx, &name, options, &claims))?;
+        inner.discard(&gone.files);
+        leases.spare(gone.files.spared);
         drop(leases);
         inner.write_index();
-        tracing::debug!(image = %outcome.image, layers = outcome.gone.layers.len(), "image deleted");
-        Ok(outcome.lines)
+        tracing::debug!(lines = ?gone.lines, "image deleted");
+        Ok(gone.lines)
     }
 
     /// Claims an image for a container, within the transaction that records the container; tells whether the image

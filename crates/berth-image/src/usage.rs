@@ -1,10 +1,10 @@
 //! What images take up on disk.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use berth_oci::ChainId;
+use berth_oci::{ChainId, Digest};
 
-use crate::record::LayerRecord;
+use crate::record::{ImageRecord, LayerRecord};
 use crate::{Image, ImageStore, Result};
 
 /// Every image, with how much of it others have too.
@@ -34,6 +34,16 @@ impl ImageStore {
         };
         let shared: Vec<u64> = images.iter().map(shared).collect();
         Ok(Usage { layers: sizes.values().sum(), images: images.into_iter().zip(shared).collect() })
+    }
+
+    /// Bytes of an image's blobs that are here: its manifest, its configuration and its compressed layers.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn content_size(&self, image: &Image) -> Result<u64> {
+        let record = self.inner.state.read(|reader| reader.get::<ImageRecord>(image.id.as_str()))?;
+        let blobs: BTreeSet<&Digest> = record.iter().flat_map(ImageRecord::blobs).collect();
+        Ok(blobs.into_iter().filter_map(|blob| self.inner.content.size(blob)).sum())
     }
 
     fn layer_sizes(&self) -> Result<HashMap<ChainId, u64>> {

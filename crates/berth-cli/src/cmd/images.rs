@@ -57,14 +57,15 @@ fn run(session: &Session, parsed: &Parsed) -> Outcome {
     };
     let default = if parsed.on("digests") { DIGEST_TABLE } else { TABLE };
     let mut format = Format::parse(&given, default);
-    if quiet && matches!(format, Format::Table(_)) {
+    if quiet && matches!(given.trim(), "" | "table") {
         format = Format::Template("{{.ID}}".to_owned());
     }
     let mut wanted = filters(parsed);
     if let Some(reference) = parsed.args.first() {
         wanted.add("reference", reference);
     }
-    let options = ListImages { all: parsed.on("all"), digests: parsed.on("digests"), filters: wanted };
+    let options =
+        ListImages { all: parsed.on("all"), digests: parsed.on("digests"), manifests: false, filters: wanted };
     let client = session.client()?;
     let images = session.block_on(client.list_images(&options))??;
     let view = View {

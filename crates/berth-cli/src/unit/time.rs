@@ -46,6 +46,14 @@ pub(crate) fn go_string(seconds: i64) -> String {
     }
 }
 
+/// RFC 3339, to the second, where we are.
+pub(crate) fn rfc3339(seconds: i64) -> String {
+    let Ok(time) = Timestamp::from_second(seconds) else { return String::new() };
+    let here = time.to_zoned(TimeZone::system());
+    let text = here.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
+    if here.offset().is_zero() { text.replace("+00:00", "Z") } else { text }
+}
+
 /// `3 minutes ago`.
 pub(crate) fn ago(seconds: i64, now: Timestamp) -> String {
     format!("{} ago", super::duration::human(now.as_second() - seconds))

@@ -14,7 +14,7 @@ use crate::http::answer::Answer;
 use crate::http::error::ApiError;
 use crate::http::request::Call;
 use crate::steps::{self, Object};
-use crate::wire::{image, volume};
+use crate::wire::volume;
 
 /// What can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,11 +61,12 @@ fn count(daemon: &Daemon, kinds: Kinds) -> Result<DiskUsage, ApiError> {
     let views = daemon.engine.containers().list();
     if kinds.images {
         let counted = daemon.images.usage()?;
-        let users: Vec<String> = views.iter().map(|view| view.image_id.to_string()).collect();
-        let users = image::count(users.iter().map(String::as_str));
+        let around = super::images::surroundings(daemon)?;
         usage.layers_size = number(counted.layers);
-        let lines = counted.images.iter().map(|(found, shared)| {
-            let mut line = image::summary(found, users.get(found.id.to_string().as_str()).copied().unwrap_or(0));
+        // Those that others were made of and that have no name are in the list of all images only.
+        let shown = counted.images.iter().filter(|(found, _)| found.is_named() || !around.is_base(found));
+        let lines = shown.map(|(found, shared)| {
+            let mut line = around.summary(found);
             line.shared_size = number(*shared);
             line
         });

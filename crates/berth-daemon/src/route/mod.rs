@@ -11,6 +11,8 @@ mod disk_usage;
 mod down;
 mod exec;
 mod figures;
+mod history;
+mod image_events;
 mod images;
 mod log;
 mod networks;
@@ -20,6 +22,7 @@ mod pull;
 mod stdio;
 mod system;
 mod table;
+mod tag;
 mod update;
 mod volumes;
 

@@ -1,36 +1,25 @@
 //! `POST /images/prune`: images that nothing needs go. `GET`, which is ours, says which would.
 
-use std::collections::BTreeMap;
-
-use berth_api::image::{ImageDeleted, ImagesPruned};
+use berth_api::image::ImagesPruned;
 use berth_engine::EventKind;
-use berth_image::{Deleted, Image, Pruned};
+use berth_image::{Image, Pruned};
 use http::StatusCode;
 use jiff::Timestamp;
 
+use super::{image_events, images};
 use crate::http::answer::{self, Answer};
 use crate::http::error::ApiError;
 use crate::http::request::Call;
 use crate::wire::image::created;
+use crate::wire::image_filter::dangling;
 use crate::wire::prune::Unwanted;
 
 /// `POST /images/prune`
-pub(crate) async fn images(call: Call) -> Result<Answer, ApiError> {
+pub(crate) async fn prune_images(call: Call) -> Result<Answer, ApiError> {
     let pruned = prune(&call, false).await?;
-    let events = call.daemon.engine.events();
-    for (image, lines) in &pruned.images {
-        let attributes = BTreeMap::from([("name".to_owned(), image.to_string())]);
-        for line in lines {
-            match line {
-                Deleted::Untagged(_) => events.publish(EventKind::Image, "untag", image.as_str(), attributes.clone()),
-                Deleted::Deleted(digest) if digest == image.digest() => {
-                    events.publish(EventKind::Image, "delete", image.as_str(), attributes.clone());
-                }
-                Deleted::Deleted(_) => {}
-            }
-        }
-    }
-    events.publish(EventKind::Image, "prune", "", [("reclaimed".to_owned(), pruned.freed.to_string())].into());
+    image_events::deleted(&call.daemon, &pruned.lines);
+    let reclaimed = [("reclaimed".to_owned(), pruned.freed.to_string())].into();
+    call.daemon.engine.events().publish(EventKind::Image, "prune", "", reclaimed);
     Ok(answer::json(StatusCode::OK, &shown(pruned)))
 }
 
@@ -47,11 +36,7 @@ pub(crate) async fn build_cache(call: Call) -> Result<Answer, ApiError> {
 
 async fn prune(call: &Call, dry: bool) -> Result<Pruned, ApiError> {
     let filters = call.query.filters()?;
-    let only_dangling = match filters.get("dangling").next() {
-        None | Some("true" | "1" | "t") => true,
-        Some("false" | "0" | "f") => false,
-        Some(other) => return Err(ApiError::invalid(format!("invalid filter 'dangling=[{other}]'"))),
-    };
+    let only_dangling = dangling(&filters)?.unwrap_or(true);
     let unwanted = Unwanted::parse(filters, &["dangling"], Timestamp::now())?;
     let mut chosen: Vec<Image> = call.daemon.images.list()?;
     chosen.retain(|image| {
@@ -64,9 +49,7 @@ async fn prune(call: &Call, dry: bool) -> Result<Pruned, ApiError> {
 }
 
 fn shown(pruned: Pruned) -> ImagesPruned {
-    let lines = pruned.images.into_iter().flat_map(|(_, lines)| lines).map(|line| match line {
-        Deleted::Untagged(name) => ImageDeleted { untagged: Some(name), deleted: None },
-        Deleted::Deleted(digest) => ImageDeleted { untagged: None, deleted: Some(digest.to_string()) },
-    });
-    ImagesPruned { images_deleted: Some(lines.collect()), space_reclaimed: pruned.freed }
+    // Go's nothing is null.
+    let lines: Vec<_> = pruned.lines.into_iter().map(images::line).collect();
+    ImagesPruned { images_deleted: Some(lines).filter(|lines| !lines.is_empty()), space_reclaimed: pruned.freed }
 }

@@ -3,8 +3,8 @@
 use http::Method;
 
 use super::{
-    Action, Operation, archive, commit, containers, disk_usage, down, exec, figures, images, log, networks, prune,
-    prune_images, pull, stdio, system, update, volumes,
+    Action, Operation, archive, commit, containers, disk_usage, down, exec, figures, history, images, log, networks,
+    prune, prune_images, pull, stdio, system, tag, update, volumes,
 };
 
 macro_rules! operations {
@@ -84,13 +84,13 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
     GET "/images/get" => NotYet(SAVE);
     POST "/images/create" => serve!(pull::create);
     POST "/images/load" => NotYet(SAVE);
-    POST "/images/prune" => serve!(prune_images::images);
+    POST "/images/prune" => serve!(prune_images::prune_images);
     GET "/images/prune" => serve!(prune_images::would_go);
     GET "/images/{name}/get" => NotYet(SAVE);
-    GET "/images/{name}/history" => NotYet("show how an image was made");
+    GET "/images/{name}/history" => serve!(history::history);
     GET "/images/{name}/json" => serve!(images::inspect);
     POST "/images/{name}/push" => NotYet("push images");
-    POST "/images/{name}/tag" => NotYet("tag images");
+    POST "/images/{name}/tag" => serve!(tag::tag);
     DELETE "/images/{name}" => serve!(images::remove);
     GET "/distribution/{name}/json" => NotYet("look an image up at its registry");
     POST "/commit" => serve!(commit::commit);

@@ -7,6 +7,7 @@
 mod tests;
 mod v1_25;
 mod v1_42;
+mod v1_43;
 mod v1_44;
 mod v1_48;
 mod v1_50;
@@ -38,10 +39,11 @@ struct Step {
     answer: fn(Object, &mut Map<String, Value>),
 }
 
-const STEPS: [Step; 5] = [
+const STEPS: [Step; 6] = [
     Step { below: ApiVersion::new(1, 50), answer: v1_50::answer },
     Step { below: ApiVersion::new(1, 48), answer: v1_48::answer },
     Step { below: ApiVersion::new(1, 44), answer: v1_44::answer },
+    Step { below: ApiVersion::new(1, 43), answer: v1_43::answer },
     Step { below: ApiVersion::new(1, 42), answer: v1_42::answer },
     Step { below: ApiVersion::new(1, 25), answer: v1_25::answer },
 ];

@@ -12,7 +12,10 @@ pub(super) fn answer(object: Object, map: &mut Map<String, Value>) {
             virtual_size(map);
             let mut empty = serde_json::to_value(berth_api::ContainerConfig::default()).unwrap_or_default();
             empty["OnBuild"] = Value::Null;
-            map.insert("ContainerConfig".to_owned(), empty);
+            // What was said of it, or else nothing: in every field.
+            if map.get("ContainerConfig").is_none_or(Value::is_null) {
+                map.insert("ContainerConfig".to_owned(), empty);
+            }
         }
         Object::Images => virtual_size(map),
         Object::DiskUsage => {

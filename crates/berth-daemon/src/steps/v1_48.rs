@@ -1,4 +1,4 @@
-//! 1.48: images and containers tell the manifest they came by.
+//! 1.48: images and containers tell the manifest they came by (lists of images the manifests, since 1.47).
 
 use serde_json::{Map, Value};
 

@@ -1,5 +1,7 @@
 //! `commit`: an image made of a container.
 
+use std::collections::BTreeMap;
+
 use berth_image::Commit;
 use berth_oci::{ContainerConfig, History, ImageConfig, ImageId, Reference};
 use jiff::Timestamp;
@@ -47,10 +49,11 @@ impl Containers {
         let paused = request.pause && matches!(view.state, State::Running { .. }) && self.pause(id).await.is_ok();
         let ground = self.ground.clone();
         let (comment, name) = (request.comment.clone(), request.name.clone());
+        let labels = config.labels.clone().unwrap_or_default();
         let committing = view.clone();
         let made = blocking(move || commit(&ground, &committing, config, request)).await;
         if let Ok(image) = &made {
-            self.tell(&view, image, comment, name.as_ref());
+            self.tell(&view, image, labels, comment, name.as_ref());
         }
         if paused && let Err(error) = self.unpause(id).await {
             tracing::warn!(id, %error, "unpausing a container after its commit");
@@ -58,10 +61,17 @@ impl Containers {
         made
     }
 
-    fn tell(&self, view: &ContainerView, image: &ImageId, comment: String, name: Option<&Reference>) {
+    fn tell(
+        &self,
+        view: &ContainerView,
+        image: &ImageId,
+        mut attributes: BTreeMap<String, String>,
+        comment: String,
+        name: Option<&Reference>,
+    ) {
         let reference = name.map(Reference::familiar).unwrap_or_default();
         if !reference.is_empty() {
-            let attributes = [("name".to_owned(), reference.clone())].into();
+            attributes.insert("name".to_owned(), reference.clone());
             self.ground.events.publish(EventKind::Image, "tag", image.as_str(), attributes);
         }
         let more = [("comment", comment), ("imageID", image.to_string()), ("imageRef", reference)];

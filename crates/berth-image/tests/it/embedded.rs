@@ -3,7 +3,7 @@
 use std::os::fd::AsRawFd;
 
 use berth_image::snapshot::{Writable, mount_overlay};
-use berth_image::{DeleteOptions, Deleted, ErrorKind, LayerPhase, PullEvent};
+use berth_image::{DeleteOptions, Deleted, ErrorKind, LayerPhase, PullEvent, Untagged};
 use berth_oci::{Digest, Reference};
 
 use crate::fixture::{Fixture, Form, Image, Tar, Told};
@@ -104,16 +104,21 @@ async fn deleting_takes_names_first_and_files_with_the_last() {
     let image = image();
     let fixture = Fixture::embedded(&[("berth/hello", &image)]);
     let pulled = pull(&fixture, "berth/hello", &Told::default()).await;
-    let chains = fixture.store.resolve("berth/hello").unwrap().layers;
+    let found = fixture.store.resolve("berth/hello").unwrap();
+    let (chains, labels) = (found.layers, found.config.labels());
     let deleted = fixture.store.delete("berth/hello", DeleteOptions::default()).unwrap();
     assert_eq!(
         deleted,
         [
-            Deleted::Untagged("berth/hello:latest".into()),
-            Deleted::Untagged(format!("berth/hello@{}", pulled.digest)),
-            Deleted::Deleted(pulled.id.digest().clone()),
-            Deleted::Deleted(chains[1].digest().clone()),
-            Deleted::Deleted(chains[0].digest().clone()),
+            Deleted::Untagged {
+                name: "berth/hello:latest".into(),
+                of: Some(Untagged { image: pulled.id.clone(), labels })
+            },
+            // It goes along: no event of its own.
+            Deleted::Untagged { name: format!("berth/hello@{}", pulled.digest), of: None },
+            Deleted::Image(pulled.id.clone()),
+            Deleted::Layer(chains[1].clone()),
+            Deleted::Layer(chains[0].clone()),
         ]
     );
     assert_eq!(fixture.names("layers"), ["empty", "incoming", "trash"]);
@@ -130,7 +135,7 @@ async fn what_a_container_holds_stays() {
     fixture.store.hold(&pulled.id, &container).unwrap();
     let delete = |name: &str, force: bool, running: bool| {
         let running = running.then(|| container.clone()).into_iter().collect();
-        fixture.store.delete(name, DeleteOptions { force, running })
+        fixture.store.delete(name, DeleteOptions { force, running, keep_parents: false })
     };
     assert_eq!(
         delete("berth/hello", false, false).unwrap_err().to_string(),

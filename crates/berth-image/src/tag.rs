@@ -1,0 +1,35 @@
+//! `tag`: one more name for an image.
+
+use berth_oci::{ImageId, Reference};
+use berth_state::Durability;
+
+use crate::record::{ImageRecord, NameRecord};
+use crate::resolve::{name_key, resolve};
+use crate::store::now;
+use crate::{Error, ImageStore, Result};
+
+impl ImageStore {
+    /// Gives the image that `source` means the name `target`, durably; another image that had it loses it.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchImage`], or a name that no tag may have: with a digest, or called like a digest's algorithm.
+    pub fn tag(&self, source: &str, target: &Reference) -> Result<ImageId> {
+        if target.digest().is_some() {
+            return Err(Error::TagRefused("a tag with a digest reference"));
+        }
+        if matches!(target.familiar_name().as_str(), "sha256" | "sha384" | "sha512") {
+            return Err(Error::TagRefused("an ambiguous tag using digest algorithm as name"));
+        }
+        let (source, key) = (source.to_owned(), name_key(target));
+        let image = self.inner.state.try_write(Durability::Synced, move |tx| {
+            let image = resolve(tx, &source)?;
+            let record = tx.get::<ImageRecord>(image.as_str())?;
+            let record = record.ok_or_else(|| Error::Vanished(image.clone()))?;
+            tx.put(image.as_str(), &ImageRecord { tagged_at: now(), ..record })?;
+            tx.put(&key, &NameRecord { image: image.clone() })?;
+            Ok::<_, Error>(image)
+        })?;
+        self.inner.write_index();
+        Ok(image)
+    }
+}
