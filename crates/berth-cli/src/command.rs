@@ -73,8 +73,8 @@ pub(crate) struct Group {
 
 use crate::cmd::{
     attach, commit, completion, context, cp, create, df, dial_stdio, diff, events, exec, export, history, image_prune,
-    images, info, inspect, kill, logs, network, pause, port, prune, ps, pull, rename, restart, rm, rmi, run, start,
-    stats, stop, stop_all, system_prune, tag, top, unpause, update, version, volume, wait,
+    images, info, inspect, kill, login, logs, network, pause, port, prune, ps, pull, rename, restart, rm, rmi, run,
+    search, start, stats, stop, stop_all, system_prune, tag, top, unpause, update, version, volume, wait,
 };
 
 /// The commands at the top, in the order of help.
@@ -93,6 +93,8 @@ pub(crate) const OTHERS: &[&Command] = &[
     &history::COMMAND,
     &inspect::COMMAND,
     &kill::COMMAND,
+    &login::COMMAND,
+    &login::LOGOUT,
     &logs::COMMAND,
     &pause::COMMAND,
     &rename::COMMAND,
@@ -100,6 +102,7 @@ pub(crate) const OTHERS: &[&Command] = &[
     &restart::COMMAND,
     &rm::COMMAND,
     &rmi::COMMAND,
+    &search::COMMAND,
     &start::COMMAND,
     &stats::COMMAND,
     &stop::COMMAND,
@@ -191,14 +194,11 @@ const NOT_YET: &[&str] = &[
     "config",
     "import",
     "load",
-    "login",
-    "logout",
     "manifest",
     "node",
     "plugin",
     "push",
     "save",
-    "search",
     "secret",
     "service",
     "stack",

@@ -1,19 +1,16 @@
 //! The user's `config.json`: Docker's file, of which we read what we know.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use berth_api::registry::AuthConfig;
-use berth_oci::Reference;
 use serde::Serialize as _;
 
 use crate::grammar::os_error;
 
-/// Under which name credentials of Docker Hub are kept.
-const HUB: &str = "https://index.docker.io/v1/";
+/// The file's members, those included that mean nothing to us.
+pub(crate) type Members = serde_json::Map<String, serde_json::Value>;
 
 /// What `config.json` says, and where it lies.
 #[derive(Debug, Default)]
@@ -38,6 +35,8 @@ struct File {
     aliases: BTreeMap<String, String>,
     cli_plugins_extra_dirs: Vec<PathBuf>,
     auths: BTreeMap<String, AuthConfig>,
+    creds_store: String,
+    cred_helpers: BTreeMap<String, String>,
 }
 
 /// Proxies that containers are told of.
@@ -61,7 +60,7 @@ impl Config {
             .unwrap_or_else(|| PathBuf::from("/root/.docker"));
         let path = directory.join("config.json");
         let file = match std::fs::read(&path) {
-            Ok(text) => serde_json::from_slice(&text).unwrap_or_else(|error| {
+            Ok(text) => berth_api::decode::from_slice(&text).unwrap_or_else(|error| {
                 eprintln!("WARNING: Error loading config file: {}: {error}", path.display());
                 File::default()
             }),
@@ -105,6 +104,28 @@ impl Config {
         headers.filter(|(name, _)| !name.eq_ignore_ascii_case("user-agent"))
     }
 
+    /// Credentials kept in the file itself, by registry.
+    pub(crate) fn auths(&self) -> &BTreeMap<String, AuthConfig> {
+        &self.file.auths
+    }
+
+    /// The program that keeps the credentials of `registry`, where there is one (`pass` of `docker-credential-pass`).
+    pub(crate) fn credential_helper(&self, registry: &str) -> Option<&str> {
+        let name = self.file.cred_helpers.get(registry).unwrap_or(&self.file.creds_store);
+        (!name.is_empty()).then_some(name)
+    }
+
+    /// Every such program.
+    pub(crate) fn credential_helpers(&self) -> BTreeSet<&str> {
+        let all = self.file.cred_helpers.values().chain([&self.file.creds_store]);
+        all.map(String::as_str).filter(|name| !name.is_empty()).collect()
+    }
+
+    /// The file.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.directory.join("config.json")
+    }
+
     /// Words that stand for others at the beginning of a command line.
     pub(crate) fn aliases(&self) -> &BTreeMap<String, String> {
         &self.file.aliases
@@ -138,25 +159,34 @@ impl Config {
             .collect()
     }
 
-    /// Writes the current context into the file (`None`: the default one); everything else in it stays as it is.
+    /// Writes the current context into the file (`None`: the default one).
     pub(crate) fn set_current_context(&self, name: Option<&str>) -> Result<(), String> {
-        let path = self.directory.join("config.json");
-        // The file may be a link into somebody's collection of dotfiles.
-        let path = path.canonicalize().unwrap_or(path);
-        let shown = path.display().to_string();
-        let mut members: serde_json::Map<String, serde_json::Value> = match std::fs::read(&path) {
-            Ok(text) if text.trim_ascii().is_empty() => serde_json::Map::new(),
-            Ok(text) => serde_json::from_slice(&text)
-                .map_err(|error| format!("{shown} is left alone, because it is no JSON object: {error}"))?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && name.is_none() => return Ok(()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => serde_json::Map::new(),
-            Err(error) => return Err(os_error("open", &shown, &error)),
-        };
-        match name {
+        self.edit(|members| match name {
             Some(name) => _ = members.insert("currentContext".to_owned(), name.into()),
             None => _ = members.remove("currentContext"),
+        })
+    }
+
+    /// Changes the file; everything that `change` does not touch stays as it is, and so does a file that nothing
+    /// changes in.
+    pub(crate) fn edit(&self, change: impl FnOnce(&mut Members)) -> Result<(), String> {
+        // The file may be a link into somebody's collection of dotfiles.
+        let path = self.path();
+        let path = path.canonicalize().unwrap_or(path);
+        let shown = path.display().to_string();
+        let before: Members = match std::fs::read(&path) {
+            Ok(text) if text.trim_ascii().is_empty() => Members::new(),
+            Ok(text) => serde_json::from_slice(&text)
+                .map_err(|error| format!("{shown} is left alone, because it is no JSON object: {error}"))?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Members::new(),
+            Err(error) => return Err(os_error("open", &shown, &error)),
+        };
+        let mut members = before.clone();
+        change(&mut members);
+        if members == before {
+            return Ok(());
         }
-        members.entry("auths").or_insert_with(|| serde_json::Value::Object(serde_json::Map::new()));
+        members.entry("auths").or_insert_with(|| Members::new().into());
         let mut text = Vec::new();
         let style = serde_json::ser::PrettyFormatter::with_indent(b"\t");
         let mut writer = serde_json::Serializer::with_formatter(&mut text, style);
@@ -167,31 +197,6 @@ impl Config {
         let mode = std::fs::metadata(&path).map_or(0o600, |metadata| metadata.permissions().mode() & 0o777);
         crate::context::store::write_file(&path, &text, mode)
     }
-
-    /// The credentials kept for the registry of `reference`.
-    pub(crate) fn credentials(&self, reference: &Reference) -> Option<AuthConfig> {
-        let domain = reference.domain();
-        let names = match domain {
-            "docker.io" => vec![HUB.to_owned(), "index.docker.io".to_owned(), domain.to_owned()],
-            other => vec![
-                other.to_owned(),
-                format!("https://{other}"),
-                format!("http://{other}"),
-                format!("https://{other}/v2/"),
-            ],
-        };
-        let (name, kept) = names.iter().find_map(|name| self.file.auths.get_key_value(name))?;
-        let mut auth = kept.clone();
-        if let Ok(text) = STANDARD.decode(auth.auth.trim())
-            && let Some((user, password)) = String::from_utf8_lossy(&text).split_once(':')
-        {
-            auth.username = user.to_owned();
-            auth.password = password.trim_end_matches('\0').to_owned();
-        }
-        auth.auth.clear();
-        auth.serveraddress.clone_from(name);
-        Some(auth)
-    }
 }
 
 #[cfg(test)]
@@ -200,21 +205,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn credentials_by_registry() {
-        let directory = std::env::temp_dir().join(format!("berth-config-{}", std::process::id()));
-        std::fs::create_dir_all(&directory).unwrap();
-        let text = r#"{"auths":{"127.0.0.1:5000":{"auth":"dTpwOnE="},"https://index.docker.io/v1/":{"auth":"aHViOng="}},
-            "psFormat":"{{.ID}}","detachKeys":"ctrl-a","currentContext":"there","unknown":1}"#;
-        std::fs::write(directory.join("config.json"), text).unwrap();
-        let config = Config::load(directory.to_str());
-        std::fs::remove_dir_all(&directory).unwrap();
-        let of = |name: &str| config.credentials(&Reference::parse(name).unwrap());
-        let local = of("127.0.0.1:5000/a").unwrap();
-        assert_eq!((local.username.as_str(), local.password.as_str()), ("u", "p:q"));
-        assert_eq!(of("busybox").unwrap().username, "hub");
-        assert!(of("other.example/a").is_none());
+    fn members_that_we_know() {
+        let text = r#"{"psFormat":"{{.ID}}","detachKeys":"ctrl-a","currentContext":"there","unknown":1,
+            "credsStore":"pass","credHelpers":{"h:1":"other"}}"#;
+        let config = Config { directory: PathBuf::new(), file: serde_json::from_str(text).unwrap() };
         assert_eq!((config.ps_format(), config.detach_keys()), ("{{.ID}}", "ctrl-a"));
         assert_eq!(config.current_context(), "there");
+        assert_eq!((config.credential_helper("h:1"), config.credential_helper("x")), (Some("other"), Some("pass")));
+        assert_eq!(Config::default().credential_helper("h:1"), None);
+        assert_eq!(config.credential_helpers().len(), 2);
     }
 
     #[test]

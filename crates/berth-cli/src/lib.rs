@@ -13,6 +13,7 @@ mod complete;
 mod config;
 mod context;
 mod create;
+mod credentials;
 mod failure;
 mod flag;
 mod format;

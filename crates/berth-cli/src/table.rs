@@ -31,6 +31,14 @@ pub(crate) fn align_to(text: &str, width: usize) -> String {
     out
 }
 
+/// At most `width` characters, the last of them `…` where something is missing.
+pub(crate) fn ellipsis(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    text.chars().take(width - 1).chain(['…']).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::align;

@@ -67,6 +67,30 @@ pub(crate) fn restore() {
     }
 }
 
+/// Reads a line that nobody sees. `None`: Ctrl-C.
+pub(crate) fn read_hidden() -> std::io::Result<Option<String>> {
+    let raw = Raw::enter();
+    let mut line: Vec<u8> = Vec::new();
+    loop {
+        let mut byte = [0];
+        let end = rustix::io::read(rustix::stdio::stdin(), &mut byte)? == 0;
+        match byte[0] {
+            _ if end => break,
+            b'\r' | b'\n' => break,
+            // Ctrl-C; Ctrl-D ends the line, as it does everywhere.
+            3 => return Ok(None),
+            4 => break,
+            // Backspace takes a character back, not a byte of it.
+            8 | 127 => while line.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {},
+            // Ctrl-U
+            21 => line.clear(),
+            byte => line.push(byte),
+        }
+    }
+    drop(raw);
+    Ok(Some(String::from_utf8_lossy(&line).into_owned()))
+}
+
 /// A panic may abort without dropping anything.
 fn install_panic_hook() {
     let usual = std::panic::take_hook();

@@ -118,7 +118,7 @@ impl Client {
     }
 }
 
-fn registry_auth(auth: &AuthConfig) -> Result<HeaderValue, Error> {
+pub(crate) fn registry_auth(auth: &AuthConfig) -> Result<HeaderValue, Error> {
     let text = URL_SAFE.encode(serde_json::to_vec(auth).unwrap_or_default());
     let mut value = HeaderValue::try_from(text).map_err(http::Error::from)?;
     value.set_sensitive(true);

@@ -4,7 +4,6 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use berth_api::ApiVersion;
-use berth_api::registry::AuthConfig;
 use berth_engine::Engine;
 use berth_image::ImageStore;
 use berth_network::Networks;
@@ -37,19 +36,4 @@ impl Daemon {
     pub(crate) fn live(&self) -> Arc<Live> {
         self.live.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
-}
-
-/// What a client sent for a registry, as the image store takes it. Nothing at all means nobody.
-pub(crate) fn credentials(auth: AuthConfig) -> Option<berth_image::Credentials> {
-    if auth == AuthConfig::default() {
-        return None;
-    }
-    Some(berth_image::Credentials {
-        username: auth.username,
-        password: auth.password,
-        auth: auth.auth,
-        identity_token: auth.identitytoken,
-        registry_token: auth.registrytoken,
-        server_address: auth.serveraddress,
-    })
 }

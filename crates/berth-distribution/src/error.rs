@@ -53,6 +53,19 @@ pub enum Error {
         /// `no basic auth credentials`, `unauthorized: …`.
         reason: String,
     },
+    /// Where to log in cannot be read from it.
+    #[error("unable to parse server address: {0:?} is no host[:port]")]
+    Address(String),
+    /// The registry does not take the credentials of a login.
+    #[error("login attempt to {url} failed with status: {status} {reason}")]
+    Login {
+        /// Of what.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+        /// Its usual words.
+        reason: &'static str,
+    },
     /// The registry could not be reached, or the connection broke.
     #[error("{method} {url:?}: {reason}")]
     Transport {
@@ -86,11 +99,11 @@ impl Error {
                 "not found" if *status == 404 => ErrorKind::ManifestUnknown,
                 _ => of_status(*status),
             },
-            Self::Status { status, .. } => of_status(*status),
+            Self::Status { status, .. } | Self::Login { status, .. } => of_status(*status),
             Self::Unauthorized { .. } => ErrorKind::Unauthorized,
             Self::Transport { .. } => ErrorKind::Unavailable,
             Self::Verification(_) => ErrorKind::Verification,
-            Self::Malformed(_) => ErrorKind::Other,
+            Self::Malformed(_) | Self::Address(_) => ErrorKind::Other,
         }
     }
 }

@@ -13,9 +13,12 @@ mod client;
 mod credentials;
 mod endpoint;
 mod error;
+mod login;
+mod plain;
 mod repository;
 mod request;
 mod retry;
+mod search;
 mod trust;
 mod upload;
 
@@ -24,4 +27,5 @@ pub use client::{Client, Config, Proxies};
 pub use credentials::Credentials;
 pub use error::{Error, ErrorKind};
 pub use repository::{Fetched, Repository};
+pub use search::{Found, Search, searched_registry};
 pub use upload::{Content, Mount, Sending};

@@ -11,7 +11,7 @@ mod registry;
 
 pub use layer::{Entry, busybox, debian, layer};
 pub use layout::{Image, Layout, Packing, host_architecture};
-pub use registry::Registry;
+pub use registry::{PASSWORD, Registry, USER};
 
 use std::process::Command;
 

@@ -10,6 +10,13 @@ use serde_json::json;
 
 use crate::command;
 
+/// Who may use a guarded registry.
+pub const USER: &str = "somebody";
+/// With which password.
+pub const PASSWORD: &str = "right";
+/// Its bcrypt hash, as `htpasswd -B` makes it.
+const PASSWORD_HASH: &str = "$2y$05$abcdefghijklmnopqrstuu8xaCxxL82bnl.UY74PMksDxIJShppPC";
+
 /// A registry that runs until this process ends.
 #[derive(Debug)]
 pub struct Registry {
@@ -23,30 +30,53 @@ impl Registry {
     /// An empty registry; `root` is emptied first.
     #[must_use]
     pub fn start(root: &Path) -> Self {
-        let registry = Self::start_in(root, &[]);
+        Self::start_in(root, &[]).ready()
+    }
+
+    /// An empty registry that only [`USER`] may use, with [`PASSWORD`].
+    #[must_use]
+    pub fn start_guarded(root: &Path) -> Self {
+        let registry =
+            Self::prepare(root, Some(json!({"htpasswd": {"realm": "berth", "path": root.join("htpasswd")}})));
+        fs::write(root.join("htpasswd"), format!("{USER}:{PASSWORD_HASH}\n")).unwrap();
+        spawn_until_we_end(root, &[]);
+        registry.ready()
+    }
+
+    fn ready(self) -> Self {
+        let root = &self.root;
         let deadline = Instant::now() + Duration::from_secs(120);
-        while TcpStream::connect(&registry.host).is_err() {
+        while TcpStream::connect(&self.host).is_err() {
             assert!(Instant::now() < deadline, "the registry does not answer: see {}", root.join("log").display());
             std::thread::sleep(Duration::from_millis(10));
         }
-        registry
+        self
     }
 
     /// The same, started by `wrapper` (`nsenter …`) and perhaps not ready yet.
     #[must_use]
     pub fn start_in(root: &Path, wrapper: &[&str]) -> Self {
+        let registry = Self::prepare(root, None);
+        spawn_until_we_end(root, wrapper);
+        registry
+    }
+
+    /// A port, an empty directory, a configuration.
+    fn prepare(root: &Path, auth: Option<serde_json::Value>) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let host = format!("127.0.0.1:{port}");
         drop(fs::remove_dir_all(root));
         fs::create_dir_all(root).unwrap();
-        let config = json!({
+        let mut config = json!({
             "version": 0.1,
             "log": {"level": "info", "accesslog": {"disabled": false}},
             "storage": {"filesystem": {"rootdirectory": root.join("data")}, "delete": {"enabled": true}},
             "http": {"addr": host},
         });
+        if let Some(auth) = auth {
+            config["auth"] = auth;
+        }
         fs::write(root.join("config.yml"), config.to_string()).unwrap();
-        spawn_until_we_end(root, wrapper);
         Self { host, root: root.to_owned() }
     }
 

@@ -37,6 +37,7 @@ impl<'a> Names<'a> {
             What::Volumes => self.volumes(),
             What::Networks => self.networks(),
             What::Contexts => self.contexts(),
+            What::Registries => self.session.config().registries(),
             What::Objects => {
                 [self.containers(Running::Either), self.images(), self.networks(), self.volumes()].concat()
             }

@@ -15,6 +15,8 @@ pub(super) enum What {
     Volumes,
     Networks,
     Contexts,
+    /// Registries that there are credentials for.
+    Registries,
     /// Containers, images, volumes and networks.
     Objects,
     /// A container's path (`NAME:`) or a file.
@@ -129,6 +131,8 @@ pub(super) fn of_argument(group: &str, command: &str, index: usize) -> What {
         ("image", "inspect" | "rm" | "save", _) | (_, "rmi" | "save", _) => What::Images,
         (_, "images" | "history" | "push" | "run" | "create", 0) | (_, "tag", 0 | 1) => What::Images,
         ("image", "ls", 0) => What::Images,
+        (_, "login" | "logout", 0) => What::Registries,
+        ("manifest", ..) => What::Images,
         ("", "inspect", _) => What::Objects,
         (_, "start", _) => What::Containers(Running::No),
         (_, "stop" | "kill" | "pause" | "unpause" | "stats", _) => What::Containers(Running::Yes),

@@ -19,6 +19,7 @@ mod networks;
 mod prune;
 mod prune_images;
 mod pull;
+mod registries;
 mod stdio;
 mod system;
 mod table;

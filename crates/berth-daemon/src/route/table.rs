@@ -4,7 +4,7 @@ use http::Method;
 
 use super::{
     Action, Operation, archive, commit, containers, disk_usage, down, exec, figures, history, images, log, networks,
-    prune, prune_images, pull, stdio, system, tag, update, volumes,
+    prune, prune_images, pull, registries, stdio, system, tag, update, volumes,
 };
 
 macro_rules! operations {
@@ -40,7 +40,7 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
     GET "/system/df" => serve!(disk_usage::usage);
     // Ours: for a service manager.
     POST "/berth/stop-all" => serve!(down::stop_all);
-    POST "/auth" => NotYet("check credentials for a registry");
+    POST "/auth" => serve!(registries::login);
     // Containers.
     GET "/containers/json" => serve!(containers::list);
     POST "/containers/create" => serve!(containers::create);
@@ -80,7 +80,7 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
     GET "/exec/{id}/json" => serve!(exec::inspect);
     // Images.
     GET "/images/json" => serve!(images::list);
-    GET "/images/search" => NotYet("search registries");
+    GET "/images/search" => serve!(registries::find);
     GET "/images/get" => NotYet(SAVE);
     POST "/images/create" => serve!(pull::create);
     POST "/images/load" => NotYet(SAVE);

@@ -1,5 +1,6 @@
 //! Between the wire and the domain: requests become specifications once, here; views become answers here.
 
+pub(crate) mod auth;
 pub(crate) mod check;
 pub(crate) mod create;
 pub(crate) mod echo;
@@ -20,6 +21,7 @@ pub(crate) mod network;
 pub(crate) mod plan;
 pub(crate) mod prune;
 pub(crate) mod refused;
+pub(crate) mod search;
 pub(crate) mod security;
 pub(crate) mod stats;
 pub(crate) mod summary;

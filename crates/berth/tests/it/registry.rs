@@ -22,6 +22,11 @@ pub(crate) fn empty(name: &str) -> Registry {
     Registry::start(&cache().join(format!("registry-{}-{name}", std::process::id())))
 }
 
+/// One that wants a user and a password.
+pub(crate) fn guarded(name: &str) -> Registry {
+    Registry::start_guarded(&cache().join(format!("registry-{}-{name}", std::process::id())))
+}
+
 /// A fixture's name as one types it: `127.0.0.1:PORT/busybox`.
 pub(crate) fn reference(name: &str) -> String {
     format!("{}/{name}", shared().host)

@@ -8,6 +8,7 @@ use berth_template::{Function, Value};
 use jiff::Timestamp;
 
 use super::ports;
+use crate::table;
 use crate::unit::{size, time};
 
 /// The row's fields.
@@ -18,7 +19,7 @@ pub(crate) fn row(container: ContainerSummary, truncate: bool, now: Timestamp) -
         Ok(Value::text(labels.get(name).map_or("", String::as_str)))
     };
     let short = |id: &str| if truncate { id.chars().take(12).collect() } else { id.to_owned() };
-    let command = if truncate { ellipsis(&container.command, 20) } else { container.command.clone() };
+    let command = if truncate { table::ellipsis(&container.command, 20) } else { container.command.clone() };
     let fields = [
         ("Command", format!("{command:?}")),
         ("CreatedAt", time::go_string(container.created)),
@@ -100,7 +101,7 @@ fn names(names: &[String], truncate: bool) -> String {
 fn mounts(container: &ContainerSummary, truncate: bool) -> String {
     let name = |m: &berth_api::inspect::MountPoint| {
         let name = if m.name.is_empty() { &m.source } else { &m.name };
-        if truncate { ellipsis(name, 15) } else { name.clone() }
+        if truncate { table::ellipsis(name, 15) } else { name.clone() }
     };
     container.mounts.iter().map(name).collect::<Vec<_>>().join(",")
 }
@@ -111,12 +112,4 @@ fn sizes(container: &ContainerSummary) -> String {
         n if n > 0 => format!("{written} (virtual {})", size::human3(n)),
         _ => written,
     }
-}
-
-/// At most `width` characters, the last of them `…` where something is missing.
-fn ellipsis(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    text.chars().take(width - 1).chain(['…']).collect()
 }
