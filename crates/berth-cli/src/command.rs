@@ -73,8 +73,8 @@ pub(crate) struct Group {
 
 use crate::cmd::{
     attach, commit, completion, context, cp, create, df, dial_stdio, diff, events, exec, export, history, image_prune,
-    images, info, inspect, kill, login, logs, network, pause, port, prune, ps, pull, rename, restart, rm, rmi, run,
-    search, start, stats, stop, stop_all, system_prune, tag, top, unpause, update, version, volume, wait,
+    images, info, inspect, kill, login, logs, manifest, network, pause, port, prune, ps, pull, rename, restart, rm,
+    rmi, run, search, start, stats, stop, stop_all, system_prune, tag, top, unpause, update, version, volume, wait,
 };
 
 /// The commands at the top, in the order of help.
@@ -114,8 +114,16 @@ pub(crate) const OTHERS: &[&Command] = &[
 ];
 
 /// The groups.
-pub(crate) const GROUPS: &[&Group] =
-    &[&completion::GROUP, &CONTAINER, &context::GROUP, &IMAGE, &network::GROUP, &SYSTEM, &volume::GROUP];
+pub(crate) const GROUPS: &[&Group] = &[
+    &completion::GROUP,
+    &CONTAINER,
+    &context::GROUP,
+    &IMAGE,
+    &manifest::GROUP,
+    &network::GROUP,
+    &SYSTEM,
+    &volume::GROUP,
+];
 
 const CONTAINER: Group = Group {
     name: "container",
@@ -194,7 +202,6 @@ const NOT_YET: &[&str] = &[
     "config",
     "import",
     "load",
-    "manifest",
     "node",
     "plugin",
     "push",

@@ -19,6 +19,7 @@ mod flag;
 mod format;
 mod global;
 mod grammar;
+mod manifest;
 mod ondemand;
 mod order;
 mod plugin;

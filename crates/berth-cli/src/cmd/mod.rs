@@ -20,6 +20,7 @@ pub(crate) mod inspect;
 pub(crate) mod kill;
 pub(crate) mod login;
 pub(crate) mod logs;
+pub(crate) mod manifest;
 pub(crate) mod network;
 pub(crate) mod pause;
 pub(crate) mod port;

@@ -50,6 +50,7 @@ mod lists;
 mod logging;
 mod login;
 mod login_helpers;
+mod manifest;
 mod neighbours;
 mod ondemand;
 mod peers;
