@@ -95,9 +95,9 @@ impl Entry {
     }
 }
 
-/// The kind of list that holds these images: OCI's, as soon as one of them is OCI's.
+/// The kind of list that holds these images: that of the first.
 pub(crate) fn list_type<'a>(media_types: impl IntoIterator<Item = &'a str>) -> &'static str {
-    match media_types.into_iter().any(|kind| kind == media::OCI_MANIFEST) {
+    match media_types.into_iter().next().is_some_and(|kind| kind == media::OCI_MANIFEST) {
         true => media::OCI_INDEX,
         false => media::DOCKER_LIST,
     }
@@ -164,8 +164,8 @@ mod tests {
     }
 
     #[test]
-    fn one_oci_image_makes_an_oci_index() {
-        assert_eq!(list_type([media::DOCKER_MANIFEST]), media::DOCKER_LIST);
-        assert_eq!(list_type([media::DOCKER_MANIFEST, media::OCI_MANIFEST]), media::OCI_INDEX);
+    fn the_first_image_says_what_list() {
+        assert_eq!(list_type([media::DOCKER_MANIFEST, media::OCI_MANIFEST]), media::DOCKER_LIST);
+        assert_eq!(list_type([media::OCI_MANIFEST, media::DOCKER_MANIFEST]), media::OCI_INDEX);
     }
 }
