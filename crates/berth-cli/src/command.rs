@@ -74,7 +74,8 @@ pub(crate) struct Group {
 use crate::cmd::{
     attach, commit, completion, context, cp, create, df, dial_stdio, diff, events, exec, export, history, image_prune,
     images, info, inspect, kill, login, logs, manifest, network, pause, port, prune, ps, pull, rename, restart, rm,
-    rmi, run, search, start, stats, stop, stop_all, system_prune, tag, top, unpause, update, version, volume, wait,
+    rmi, run, search, start, stats, stop, stop_all, system_check, system_prune, tag, top, unpause, update, version,
+    volume, wait,
 };
 
 /// The commands at the top, in the order of help.
@@ -182,6 +183,7 @@ const SYSTEM: Group = Group {
     name: "system",
     about: "Look at the engine",
     commands: &[
+        ("check", &system_check::COMMAND),
         ("df", &df::COMMAND),
         ("dial-stdio", &dial_stdio::COMMAND),
         ("events", &events::COMMAND),

@@ -1,5 +1,6 @@
 //! Calls about the daemon itself.
 
+use berth_api::check::CheckResponse;
 use berth_api::event::EventMessage;
 use berth_api::network::Network;
 use berth_api::system::{Info, Version};
@@ -105,6 +106,15 @@ impl Client {
     /// 403: it is predefined; 404: it is not there.
     pub async fn remove_network(&self, name: &str) -> Result<(), Error> {
         self.call(Method::DELETE, Path::new(&["networks", name])).done().await
+    }
+
+    /// Checks that everything that images and containers need is here and is what it was (berth's own call).
+    ///
+    /// # Errors
+    /// See [`Error`]; that something is wrong is an answer.
+    pub async fn check(&self, quick: bool, repair: bool) -> Result<CheckResponse, Error> {
+        let path = Path::new(&["berth", "check"]).flag("quick", quick).flag("repair", repair);
+        self.call(Method::POST, path).decode().await
     }
 
     /// Any `GET` that answers JSON, as it came: what `inspect` prints must be the daemon's own words.

@@ -165,6 +165,16 @@ impl Store {
         Ok(digests)
     }
 
+    /// Names of files on their way in, of this process (`<pid>-<n>`) and of others that are no more.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn unfinished(&self) -> Result<Vec<String>> {
+        let directory = self.inner.root.join(INGEST);
+        let entries = fs::read_dir(&directory).map_err(Error::file("listing", &directory))?;
+        Ok(entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect())
+    }
+
     /// Makes the names that were given by [`crate::Verified::publish_synced`] durable.
     ///
     /// # Errors

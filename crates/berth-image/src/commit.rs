@@ -123,6 +123,11 @@ pub(crate) fn open_layer(inner: &Inner, blob: &Digest) -> Result<Box<dyn Read + 
     let chain = ChainId::parse(key).map_err(|e| Error::State(format!("reading the layer {key:?}: {e}")))?;
     let diff = inner.layers.diff(&chain);
     let directory = File::open(&diff).map_err(Error::file("opening the layer", &diff))?;
+    Ok(read_archive(directory))
+}
+
+/// The archive that a layer's directory gives, made by a thread that ends with its reader.
+pub(crate) fn read_archive(directory: File) -> Box<dyn Read + Send> {
     let (sender, pieces) = sync_channel::<Vec<u8>>(QUEUE);
     std::thread::spawn(move || {
         let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
@@ -133,7 +138,7 @@ pub(crate) fn open_layer(inner: &Inner, blob: &Digest) -> Result<Box<dyn Read + 
             tracing::debug!(%error, "making a layer's archive");
         }
     });
-    Ok(Box::new(Received { pieces, current: Vec::new(), taken: 0 }))
+    Box::new(Received { pieces, current: Vec::new(), taken: 0 })
 }
 
 /// Bytes first, then names, then the records.

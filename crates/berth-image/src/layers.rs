@@ -80,6 +80,22 @@ impl Layers {
         Ok(Incoming { layers: self.clone(), path, done: false })
     }
 
+    /// Whether a layer's files are here.
+    pub(crate) fn exists(&self, chain: &ChainId) -> bool {
+        self.inner.root.join(chain.hex()).exists()
+    }
+
+    /// What there is, whether it is recorded or not: layers, by the digits of their chain ids.
+    pub(crate) fn list(&self) -> Result<BTreeSet<String>> {
+        let ours = |name: &String| ![INCOMING, TRASH, EMPTY].contains(&name.as_str());
+        Ok(names(&self.inner.root)?.into_iter().filter(ours).collect())
+    }
+
+    /// Names of what is on its way in, of this process (`<pid>-<n>`) and of others that are no more.
+    pub(crate) fn unfinished(&self) -> Result<Vec<String>> {
+        names(&self.inner.root.join(INCOMING))
+    }
+
     /// Takes layers out of sight at once and removes them in the background.
     pub(crate) fn discard(&self, chains: &[ChainId]) {
         for chain in chains {
@@ -157,6 +173,11 @@ impl Layers {
     fn unique(&self) -> String {
         format!("{}-{}", std::process::id(), self.inner.next.fetch_add(1, Ordering::Relaxed))
     }
+}
+
+fn names(directory: &Path) -> Result<Vec<String>> {
+    let entries = fs::read_dir(directory).map_err(Error::file("listing", directory))?;
+    Ok(entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect())
 }
 
 /// A layer being unpacked; dropped, it goes to the trash.

@@ -6,6 +6,7 @@
 //!
 //! Start reading at [`ImageStore`]; a pull is `pull/`, and [`snapshot`] mounts the result.
 
+mod check;
 mod commit;
 mod delete;
 mod error;
@@ -27,6 +28,7 @@ mod tag;
 mod trash;
 mod usage;
 
+pub use check::{CheckOptions, Checked, Containers, Object, Problem, ProblemKind, Waiting};
 pub use commit::Commit;
 pub use delete::{DeleteOptions, Deleted, Untagged};
 pub use error::{Error, ErrorKind};

@@ -14,7 +14,7 @@ use crate::lease::{Claims, Leases};
 use crate::need::{Needed, STALE_AFTER, Unneeded};
 use crate::pull::{self, Transfers};
 use crate::push::Uploads;
-use crate::record::{HoldRecord, ImageRecord, NameRecord, hold_key};
+use crate::record::{HoldRecord, ImageRecord, LayerRecord, NameRecord, hold_key};
 use crate::resolve::{parse_key, resolve};
 use crate::{Error, Image, PullEvent, Result};
 
@@ -295,6 +295,30 @@ impl Inner {
             tracing::warn!(error = %crate::error::chain(&error), "blobs could not be removed; the next start does it");
         }
         self.layers.discard(&gone.layers);
+    }
+
+    /// Whether a layer is recorded and everything that its record promises is here.
+    pub(crate) fn has_layer(&self, chain: &ChainId) -> Result<bool> {
+        let Some(layer) = self.state.read(|reader| reader.get::<LayerRecord>(chain.as_str()))? else {
+            return Ok(false);
+        };
+        // Earlier versions say `kept` of layers that were made here, too.
+        let made_here = layer.blob.digest == *layer.diff_id.digest();
+        let blob = !layer.kept || made_here || self.content.contains(&layer.blob.digest);
+        Ok(blob && self.layers.exists(chain))
+    }
+
+    /// Whether everything of an image is here.
+    pub(crate) fn is_whole(&self, image: &ImageRecord) -> Result<bool> {
+        if !image.documents().all(|digest| self.content.contains(digest)) {
+            return Ok(false);
+        }
+        for chain in &image.layers {
+            if !self.has_layer(chain)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Tells other tools what the blob store has. Never read back by us: a failure costs nobody anything here.

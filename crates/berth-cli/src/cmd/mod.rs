@@ -38,6 +38,7 @@ pub(crate) mod start;
 pub(crate) mod stats;
 pub(crate) mod stop;
 pub(crate) mod stop_all;
+pub(crate) mod system_check;
 pub(crate) mod system_prune;
 pub(crate) mod tag;
 pub(crate) mod top;

@@ -5,6 +5,7 @@
 //! image names hold them. A test holds the table against the API's own list, and writes `docs/not-yet.md` from it.
 
 mod archive;
+mod check;
 mod commit;
 mod containers;
 mod disk_usage;

@@ -3,8 +3,8 @@
 use http::Method;
 
 use super::{
-    Action, Operation, archive, commit, containers, disk_usage, down, exec, figures, history, images, log, networks,
-    prune, prune_images, pull, registries, stdio, system, tag, update, volumes,
+    Action, Operation, archive, check, commit, containers, disk_usage, down, exec, figures, history, images, log,
+    networks, prune, prune_images, pull, registries, stdio, system, tag, update, volumes,
 };
 
 macro_rules! operations {
@@ -40,6 +40,8 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
     GET "/system/df" => serve!(disk_usage::usage);
     // Ours: for a service manager.
     POST "/berth/stop-all" => serve!(down::stop_all);
+    // Ours: is everything here, and what it was?
+    POST "/berth/check" => serve!(check::check);
     POST "/auth" => serve!(registries::login);
     // Containers.
     GET "/containers/json" => serve!(containers::list);

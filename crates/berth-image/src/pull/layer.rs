@@ -252,14 +252,19 @@ fn publish(
     inner.layers.sync()?;
     let kept = match blob {
         None => true,
-        Some(blob) if inner.keep_blobs => blob.publish_synced()?.sync_names().map(|()| true)?,
+        // Of one that is not compressed nothing would be saved, and not every directory gives it again.
+        Some(blob) if inner.keep_blobs || wanted.blob.digest == *wanted.diff_id.digest() => {
+            blob.publish_synced()?.sync_names().map(|()| true)?
+        }
         Some(blob) => {
             blob.give_up();
             false
         }
     };
-    // A pull that was given up may have got here before us.
-    if inner.state.read(|reader| reader.exists::<LayerRecord>(wanted.chain.as_str()))? {
+    // A pull that was given up may have got here before us, or only the blob was wanting.
+    if inner.layers.exists(&wanted.chain)
+        && inner.state.read(|reader| reader.exists::<LayerRecord>(wanted.chain.as_str()))?
+    {
         return Ok(());
     }
     incoming.publish(&wanted.chain)?;

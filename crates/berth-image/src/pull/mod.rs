@@ -93,7 +93,13 @@ async fn unchanged(
     let (same, image) = inner
         .state
         .read(|r| Ok::<_, Error>((r.get::<NameRecord>(&by_digest)?, r.get::<ImageRecord>(name.image.as_str())?)))?;
-    let suits = image.is_some_and(|i| platform.is_none_or(|p| p.suits(&i.config.platform()).is_some()));
+    let suits = match image {
+        // What a damaged disk has lost is brought again.
+        Some(image) => {
+            platform.is_none_or(|p| p.suits(&image.config.platform()).is_some()) && inner.is_whole(&image)?
+        }
+        None => false,
+    };
     let same = same.is_some_and(|s| s.image == name.image);
     Ok((same && suits).then_some(Pulled { id: name.image, digest, fresh: false }))
 }

@@ -11,7 +11,6 @@ use tokio::task::JoinHandle;
 
 use super::layer::{Wanted, bring};
 use super::source::Source;
-use crate::record::LayerRecord;
 use crate::store::Inner;
 use crate::{Error, LayerPhase, Result};
 
@@ -66,7 +65,7 @@ impl Transfers {
         {
             return Ok(Found::Coming(transfer));
         }
-        if inner.state.read(|reader| reader.exists::<LayerRecord>(wanted.chain.as_str()))? {
+        if inner.has_layer(&wanted.chain)? {
             return Ok(Found::Here);
         }
         running.retain(|_, transfer| transfer.strong_count() > 0);

@@ -45,6 +45,7 @@ mod image_removal;
 mod images;
 mod interaction;
 mod isolation;
+mod killed;
 mod lifecycle;
 mod lists;
 mod logging;
