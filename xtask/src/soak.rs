@@ -12,6 +12,9 @@ pub(crate) fn run(rounds: &str) -> Result<()> {
         eprintln!("round {round} of {rounds}");
         crate::run("cargo", &[&["test", "--quiet", "--package", "berth", "--test", "it", "--"], &TESTS[..]].concat())?;
     }
+    let kills =
+        ["BERTH_KILLS=200", "cargo", "test", "--package", "berth", "--test", "it", "--", "--nocapture", "killed"];
+    crate::run("env", &kills)?;
     let many = ["BERTH_SCALE=200", "cargo", "test", "--quiet", "--package", "berth", "--test", "it", "--", "scale"];
     crate::run("env", &many)?;
     crate::run("env", &["PROPTEST_CASES=20000", "cargo", "test", "--quiet", "--workspace", "--lib"])

@@ -72,6 +72,20 @@ pub(crate) fn list(store: &Store) -> Result<Vec<Partial>> {
     Ok(partials)
 }
 
+pub(crate) fn forget(store: &Store) -> Result<u64> {
+    let mut freed = 0;
+    for partial in list(store)?.into_iter().filter(|partial| !partial.busy) {
+        let path = store.partial_directory().join(name(&partial.digest));
+        // Locked while it goes: whoever wants it meanwhile waits, and then finds that it is gone.
+        let Ok(file) = File::open(&path) else { continue };
+        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            remove(&path)?;
+            freed += partial.size;
+        }
+    }
+    Ok(freed)
+}
+
 fn remove(path: &PathBuf) -> Result<()> {
     match fs::remove_file(path) {
         Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::file("removing", path)(e)),

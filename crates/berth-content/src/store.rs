@@ -125,6 +125,14 @@ impl Store {
         partial::list(self)
     }
 
+    /// Removes what is here of blobs that are not whole and that nobody is at; says how many bytes that is.
+    ///
+    /// # Errors
+    /// When the directory cannot be read, or the kernel refuses.
+    pub fn forget_partials(&self) -> Result<u64> {
+        partial::forget(self)
+    }
+
     /// Takes blobs out of sight at once and removes them off the caller's path. One that is not here is gone.
     ///
     /// # Errors

@@ -154,6 +154,16 @@ pub enum Error {
     /// The image went away while it was being used.
     #[error("image {0} was removed in the meantime")]
     Vanished(ImageId),
+    /// A layer's compressed bytes are wanted, are not kept here, and cannot be had again.
+    #[error(
+        "layer {blob} is not kept in the form it came in (see the daemon's option keep-blobs), and cannot be fetched again: {why}"
+    )]
+    BlobAway {
+        /// The compressed layer.
+        blob: Digest,
+        /// Why not.
+        why: String,
+    },
     /// A file could not be handled.
     #[error("{doing} {}: {message}", path.display())]
     File {
@@ -190,7 +200,7 @@ impl Error {
             Self::ReferenceInUse { .. } | Self::InUse { .. } | Self::Vanished(_) => ErrorKind::Conflict,
             Self::Reference(_) | Self::TagRefused(_) => ErrorKind::Invalid,
             Self::Unauthorized(_) => ErrorKind::Unauthorized,
-            Self::Unavailable(_) => ErrorKind::Unavailable,
+            Self::Unavailable(_) | Self::BlobAway { .. } => ErrorKind::Unavailable,
             Self::BadImage(_)
             | Self::BadLayer { .. }
             | Self::LayerVerification(_)

@@ -14,19 +14,23 @@ mod event;
 mod family;
 mod history;
 mod image;
+mod index;
 mod layers;
 mod lease;
 mod need;
 mod prune;
 mod pull;
 mod push;
+mod recall;
 mod record;
 mod resolve;
 pub mod snapshot;
 mod store;
+mod sweep;
 mod tag;
 mod trash;
 mod usage;
+mod waiting;
 
 pub use check::{CheckOptions, Checked, Containers, Object, Problem, ProblemKind, Waiting};
 pub use commit::Commit;
@@ -39,7 +43,7 @@ pub use lease::Lease;
 pub use prune::Pruned;
 pub use pull::decompress::decompress;
 pub use store::{ImageStore, PullConfig, Pulled};
-pub use usage::Usage;
+pub use usage::{ImageUsage, Usage};
 
 pub use berth_distribution::Credentials;
 

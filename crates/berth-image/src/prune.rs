@@ -40,8 +40,8 @@ impl From<berth_state::Error> for Undone {
 
 impl ImageStore {
     /// Removes those of `chosen` (as [`ImageStore::list`] gave them) that no container needs and whose names are still
-    /// the same, and what they were made of, as far as nobody needs that. With `dry` nothing is removed, and the
-    /// answer is the same.
+    /// the same, and what they were made of, as far as nobody needs that; and what interrupted pulls have left for the
+    /// next try. With `dry` nothing is removed, and the answer is the same.
     ///
     /// # Errors
     /// When the records cannot be read or written.
@@ -56,14 +56,19 @@ impl ImageStore {
             let pruned = Pruned { lines, freed: files.freed };
             if dry { Err(Undone::Dry(pruned)) } else { Ok((files, pruned)) }
         });
-        let (files, pruned) = match done {
+        let (files, mut pruned) = match done {
             Ok(done) => done,
-            Err(Undone::Dry(pruned)) => return Ok(pruned),
+            Err(Undone::Dry(mut pruned)) => {
+                drop(leases);
+                pruned.freed += self.inner.waiting()?;
+                return Ok(pruned);
+            }
             Err(Undone::Failed(error)) => return Err(error),
         };
         self.inner.discard(&files);
         leases.spare(files.spared);
         drop(leases);
+        pruned.freed += self.inner.forget_waiting()?;
         self.inner.write_index();
         Ok(pruned)
     }

@@ -10,16 +10,13 @@ use berth_state::{Durability, Transaction};
 
 use crate::delete::{self, DeleteOptions, Deleted};
 use crate::layers::Layers;
-use crate::lease::{Claims, Leases};
-use crate::need::{Needed, STALE_AFTER, Unneeded};
+use crate::lease::Leases;
+use crate::need::Unneeded;
 use crate::pull::{self, Transfers};
 use crate::push::Uploads;
 use crate::record::{HoldRecord, ImageRecord, LayerRecord, NameRecord, hold_key};
 use crate::resolve::{parse_key, resolve};
 use crate::{Error, Image, PullEvent, Result};
-
-/// What OCI layouts call an entry's name.
-const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
 /// How images are pulled.
 #[derive(Debug, Clone)]
@@ -319,40 +316,6 @@ impl Inner {
             }
         }
         Ok(true)
-    }
-
-    /// Tells other tools what the blob store has. Never read back by us: a failure costs nobody anything here.
-    pub(crate) fn write_index(&self) {
-        let written = self.state.read(|reader| {
-            let mut entries = Vec::new();
-            for (key, name) in reader.list::<NameRecord>()? {
-                let Some(image) = reader.get::<ImageRecord>(name.image.as_str())? else { continue };
-                let mut entry = image.index.unwrap_or(image.manifest);
-                entry.annotations.get_or_insert_default().insert(REF_NAME.to_owned(), key);
-                entries.push(entry);
-            }
-            self.content.write_index(&entries).map_err(Error::from)
-        });
-        if let Err(error) = written {
-            tracing::warn!(%error, "index.json of the blob store could not be written");
-        }
-    }
-
-    /// Removes what no record knows, and layers that no image came to need within a day.
-    fn sweep(&self) -> Result<()> {
-        let needed = self.state.read(Needed::read)?;
-        let stale: Vec<ChainId> = needed.stale_layers(now() - STALE_AFTER).cloned().collect();
-        let needed = match stale.is_empty() {
-            true => needed,
-            false => self.state.try_write(Durability::Synced, move |tx| {
-                delete::remove_unneeded(tx, &stale, Vec::new(), &Claims::default())?;
-                Needed::read(tx)
-            })?,
-        };
-        self.layers.sweep(&needed.recorded().map(ChainId::as_str).collect())?;
-        let mut blobs = self.content.list()?;
-        blobs.retain(|blob| !needed.blob(blob));
-        Ok(self.content.discard(&blobs)?)
     }
 }
 

@@ -85,6 +85,17 @@ fn one_takes_it_at_a_time() {
 }
 
 #[test]
+fn what_nobody_is_at_can_be_forgotten() {
+    let (_root, store, digest) = begun(b"hel");
+    let mut busy = store.resume(&Digest::of(b"other"), 5).unwrap();
+    busy.write(b"ot").unwrap();
+    assert_eq!(store.forget_partials().unwrap(), 3);
+    let left: Vec<Digest> = store.partials().unwrap().into_iter().map(|partial| partial.digest).collect();
+    assert_eq!(left, [Digest::of(b"other")]);
+    assert_eq!(store.resume(&digest, 5).unwrap().unread(), 0);
+}
+
+#[test]
 fn what_nobody_came_back_for_goes() {
     let (root, store, digest) = begun(b"hel");
     let file = root.path().join("partial").join(format!("sha256-{}", digest.hex()));

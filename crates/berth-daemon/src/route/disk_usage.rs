@@ -62,12 +62,14 @@ fn count(daemon: &Daemon, kinds: Kinds) -> Result<DiskUsage, ApiError> {
     if kinds.images {
         let counted = daemon.images.usage()?;
         let around = super::images::surroundings(daemon)?;
-        usage.layers_size = number(counted.layers);
+        // Compressed blobs beside the layers take up disk as well; `images` shows what is mounted.
+        usage.layers_size = number(counted.layers + counted.blobs + counted.unfinished);
         // Those that others were made of and that have no name are in the list of all images only.
-        let shown = counted.images.iter().filter(|(found, _)| found.is_named() || !around.is_base(found));
-        let lines = shown.map(|(found, shared)| {
-            let mut line = around.summary(found);
-            line.shared_size = number(*shared);
+        let shown = counted.images.iter().filter(|used| used.image.is_named() || !around.is_base(&used.image));
+        let lines = shown.map(|used| {
+            let mut line = around.summary(&used.image);
+            line.size += number(used.blobs);
+            line.shared_size = number(used.shared + used.shared_blobs);
             line
         });
         usage.images = Some(lines.collect());

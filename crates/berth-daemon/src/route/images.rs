@@ -80,7 +80,7 @@ pub(super) fn surroundings(daemon: &Daemon) -> Result<Surroundings, ApiError> {
 /// Bytes of each image that other images have too.
 fn shared_sizes(daemon: &Daemon) -> Result<HashMap<ImageId, u64>, ApiError> {
     let usage = daemon.images.usage()?;
-    Ok(usage.images.into_iter().map(|(image, shared)| (image.id, shared)).collect())
+    Ok(usage.images.into_iter().map(|used| (used.image.id, used.shared)).collect())
 }
 
 /// The image that the path names, which has to be for the `platform` asked for.

@@ -25,7 +25,7 @@ use crate::store::{Inner, now};
 use crate::{Error, LayerPhase, Result};
 
 /// Pieces between two stages. One has what the network gave at once: 16 to 400 KiB.
-const QUEUE: usize = 8;
+pub(super) const QUEUE: usize = 8;
 
 /// What is to become a layer.
 #[derive(Debug, Clone)]
@@ -58,7 +58,7 @@ pub(crate) async fn bring(
 }
 
 /// The blob's file, with what an earlier try has left in it unless it is to be `fresh`; none where the blob is here.
-async fn begin(inner: &Arc<Inner>, blob: &Descriptor, fresh: bool) -> Result<Option<Ingest>> {
+pub(super) async fn begin(inner: &Arc<Inner>, blob: &Descriptor, fresh: bool) -> Result<Option<Ingest>> {
     let (content, blob) = (inner.content.clone(), blob.clone());
     let begin = move || -> Result<Option<Ingest>> {
         if content.contains(&blob.digest) {
@@ -138,11 +138,11 @@ async fn bring_from(
     Ok(())
 }
 
-fn joined<T>(result: std::result::Result<T, tokio::task::JoinError>) -> Result<T> {
+pub(super) fn joined<T>(result: std::result::Result<T, tokio::task::JoinError>) -> Result<T> {
     result.map_err(|e| Error::Content(format!("a stage of the pull died: {e}")))
 }
 
-async fn receive(
+pub(super) async fn receive(
     source: &dyn Source,
     descriptor: &Descriptor,
     from: u64,
@@ -170,7 +170,7 @@ async fn receive(
 
 /// Hashes what an earlier try has left, hashes and writes what comes, and hands it all on for as long as anybody takes
 /// it: a blob that does not unpack must still be known for a wrong one or a right one.
-fn write_blob(
+pub(super) fn write_blob(
     mut ingest: Ingest,
     blob: &Descriptor,
     mut pieces: mpsc::Receiver<Bytes>,

@@ -6,6 +6,7 @@
 mod choose;
 pub(crate) mod decompress;
 mod embedded;
+mod fetch;
 mod layer;
 mod source;
 mod transfer;
@@ -26,6 +27,7 @@ use layer::Wanted;
 use source::{Registry, Source};
 use transfer::{Found, Transfer};
 
+pub(crate) use fetch::fetch;
 pub(crate) use transfer::Transfers;
 
 type Progress<'a> = &'a (dyn Fn(PullEvent) + Send + Sync);
@@ -68,7 +70,11 @@ pub(crate) async fn remote_tags(
     Registry::new(inner.registries().repository(reference, credentials), reference).tags().await
 }
 
-fn source(inner: &Inner, reference: &Reference, credentials: Option<Credentials>) -> Result<Arc<dyn Source>> {
+pub(crate) fn source(
+    inner: &Inner,
+    reference: &Reference,
+    credentials: Option<Credentials>,
+) -> Result<Arc<dyn Source>> {
     let by_tag = |(name, _): &&(Reference, &'static [u8])| name == reference;
     if let Some((_, archive)) = inner.embedded.iter().find(by_tag) {
         return Ok(Arc::new(embedded::Embedded::open(archive)?));

@@ -1,5 +1,6 @@
 //! What is kept, for whom and how long: blobs that are not whole, files that somebody works with, blobs beside layers.
 
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,6 +20,11 @@ fn image() -> Image {
         layer.file(&format!("f{n}"), &bytes);
     }
     Image::new(&[(layer.finish(), Form::Plain)])
+}
+
+/// One layer that is compressed.
+fn compressed() -> Image {
+    Image::new(&[(Tar::default().file("file", &[7; 5000]).finish(), Form::Gzip)])
 }
 
 async fn pull(fixture: &Fixture, mock: &Mock) -> Result<Pulled> {
@@ -176,8 +182,13 @@ async fn what_a_container_holds_outlives_its_image_with_its_blob() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn blobs_can_be_traded_for_disk() {
-    let image = image();
-    let mock = Mock::of(&image, |_, response| response);
+    let image = compressed();
+    let (away, layer) = (Arc::new(AtomicBool::new(false)), Digest::of(&image.blobs[0]));
+    let (gone, path) = (away.clone(), layer.to_string());
+    let mock = Mock::of(&image, move |request, response| match gone.load(Ordering::Relaxed) {
+        true if request.path.ends_with(&path) => Response::new(404, ""),
+        _ => response,
+    });
     let fixture = Fixture::new(PullConfig { keep_blobs: false, ..PullConfig::default() });
     let id = pull(&fixture, &mock).await.unwrap().id;
     // Manifest and configuration stay.
@@ -185,5 +196,30 @@ async fn blobs_can_be_traded_for_disk() {
     assert!(fixture.names("content/partial").is_empty());
     assert_eq!(fixture.store.list().unwrap()[0].id, id);
     assert!(!pull(&fixture, &mock).await.unwrap().fresh);
-    assert_eq!(mock.requests(Digest::of(&image.blobs[0]).as_str()), 1);
+    assert_eq!(mock.requests(layer.as_str()), 1);
+    // Whoever wants it as it came gets it, for as long as it is wanted.
+    assert!(fixture.store.open_layer(&layer).is_err());
+    let lease = fixture.store.recall(&id, None).await.unwrap();
+    let mut bytes = Vec::new();
+    fixture.store.open_layer(&layer).unwrap().read_to_end(&mut bytes).unwrap();
+    assert_eq!(bytes, image.blobs[0]);
+    assert_eq!(fixture.store.check(Default::default(), &Vec::new).unwrap().problems, []);
+    drop(lease);
+    wait("it is gone again", || blob_files(&fixture) == 2);
+    away.store(true, Ordering::Relaxed);
+    let error = fixture.store.recall(&id, None).await.unwrap_err();
+    assert!(error.to_string().contains("keep-blobs"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prune_takes_what_interrupted_pulls_have_left() {
+    let image = image();
+    let (mock, _) = breaking(&image);
+    let fixture = Fixture::new(PullConfig::default());
+    pull(&fixture, &mock).await.unwrap_err();
+    let dry = fixture.store.prune(&[], true).unwrap().freed;
+    assert!(dry > 0 && fixture.store.usage().unwrap().unfinished == dry);
+    assert_eq!(fixture.store.prune(&[], false).unwrap().freed, dry);
+    assert!(fixture.names("content/partial").is_empty());
+    assert_eq!(fixture.store.prune(&[], false).unwrap().freed, 0);
 }
