@@ -21,6 +21,9 @@ const USAGE: &str = "usage: cargo xtask COMMAND
                       berth beside the installed peers, interleaved, with ratios
   bench streams [--rounds N] [--json FILE]
                       the same for logs, attach and exec
+  bench containers [--rounds N] [--json FILE]
+                      the same for commit, diff and cp, and for hundreds of containers; each measures the program
+                      that BERTH_BENCH_PROGRAM names, or builds one
   soak ROUNDS         the tests in which chance decides, many times over
   upgrade PREVIOUS    containers that the program PREVIOUS started, taken up by this one
   vm VMRUN ENGINE [FILTER…]
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         ["check", "--install"] => install::run().and_then(|()| check::run()),
         ["bench", "run", options @ ..] => measure(bench::Subject::Starts, options),
         ["bench", "streams", options @ ..] => measure(bench::Subject::Streams, options),
+        ["bench", "containers", options @ ..] => measure(bench::Subject::Containers, options),
         ["soak", rounds] => soak::run(rounds),
         ["upgrade", previous] => upgrade::run(previous),
         ["vm", vmrun, engine, filters @ ..] => vm::run(vmrun, engine, filters),

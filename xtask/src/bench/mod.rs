@@ -1,10 +1,14 @@
-//! `cargo xtask bench run|streams`: berth beside whichever peers are installed, interleaved in one run.
+//! `cargo xtask bench run|streams|containers`: berth beside whichever peers are installed, interleaved in one run.
 //!
 //! A ratio from one run counts; an absolute time on a shared machine does not. Every daemon runs in a network
 //! namespace made for the benchmark, with directories of its own, so that nothing remains. Start reading at
-//! [`run`]; `peer` says who is measured, `cases`, `runtime` and `streams` what and how.
+//! [`run`]; `peer` says who is measured, `cases`, `runtime`, `streams` and
+//! `containers` what and how.
 
+mod api;
 mod cases;
+mod containers;
+mod crowd;
 mod peer;
 mod report;
 mod runtime;
@@ -15,7 +19,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
-use peer::Stage;
+use peer::{Peer, Stage};
 
 /// What is measured.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -24,6 +28,8 @@ pub(crate) enum Subject {
     Starts,
     /// `streams`: logs, attach, exec.
     Streams,
+    /// `containers`: commit, diff, cp, and hundreds of containers.
+    Containers,
 }
 
 /// What the command line says.
@@ -60,25 +66,31 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if options.subject == Subject::Streams {
         streams::check_room()?;
     }
-    crate::run("cargo", &["build", "--release", "--quiet", "--package", "berth"])?;
+    if std::env::var_os(peer::PROGRAM).is_none() {
+        crate::run("cargo", &["build", "--release", "--quiet", "--package", "berth"])?;
+    }
     let stage = Stage::set()?;
-    let peers = stage.peers()?;
+    let mut peers = stage.peers()?;
     let mut table = sample::Table::default();
-    match options.subject {
-        Subject::Starts => {
-            cases::measure(&peers, options.rounds, &mut table)?;
-            runtime::measure(&stage, options.rounds, &mut table)?;
-        }
-        Subject::Streams => streams::measure(&peers, options.rounds, &mut table)?,
-    }
-    if let Some(floor) = &options.floor {
-        report::add_floor(floor, &mut table)?;
-    }
+    let measured = measure(options, &stage, &mut peers, &mut table);
+    // What was measured before a failure is worth having too.
     report::print(&table);
     if let Some(path) = &options.json {
         std::fs::write(path, report::json(&table)).with_context(|| path.display().to_string())?;
     }
     eprintln!("taking the engines down; podman takes its time");
     drop(peers);
-    Ok(())
+    measured
+}
+
+fn measure(options: &Options, stage: &Stage, peers: &mut [Peer], table: &mut sample::Table) -> Result<()> {
+    match options.subject {
+        Subject::Starts => {
+            cases::measure(peers, options.rounds, table)?;
+            runtime::measure(stage, options.rounds, table)?;
+        }
+        Subject::Streams => streams::measure(stage, peers, options.rounds, table)?,
+        Subject::Containers => containers::measure(stage, peers, options.rounds, table)?,
+    }
+    options.floor.as_deref().map_or(Ok(()), |floor| report::add_floor(floor, table))
 }

@@ -22,6 +22,9 @@ pub(crate) struct Peer {
     command: Vec<String>,
     environment: Vec<(String, String)>,
     socket: PathBuf,
+    /// What starts its daemon, and where that writes.
+    program: Vec<String>,
+    log: PathBuf,
     daemon: Child,
     /// From exec to the first connection.
     pub(crate) ready: Duration,
@@ -56,8 +59,10 @@ impl Stage {
         layout.finish();
         let source = format!("oci:{}:busybox:latest", path.display());
         let target = format!("docker://{}/busybox:latest", self.registry.host);
-        let mut copy = self.inside("skopeo");
-        let status = copy.args(["copy", "-q", "--dest-tls-verify=false", &source, &target]).status()?;
+        let inside = self.inside("skopeo");
+        let mut copy = Command::new(&inside[0]);
+        let status =
+            copy.args(&inside[1..]).args(["copy", "-q", "--dest-tls-verify=false", &source, &target]).status()?;
         if !status.success() {
             bail!("skopeo could not fill the registry: {status}");
         }
@@ -65,10 +70,8 @@ impl Stage {
     }
 
     /// A command that runs in the benchmark's network namespace.
-    fn inside(&self, program: &str) -> Command {
-        let mut command = Command::new("nsenter");
-        command.arg(format!("--net=/run/netns/{}", self.namespace)).arg(program);
-        command
+    fn inside(&self, program: &str) -> Vec<String> {
+        ["nsenter".to_owned(), format!("--net=/run/netns/{}", self.namespace), program.to_owned()].into()
     }
 
     fn image(&self) -> String {
@@ -96,56 +99,66 @@ impl Stage {
 
     fn berth(&self) -> Result<Peer> {
         let program = berth()?.display().to_string();
-        let socket = PathBuf::from(self.directory("berth", "sock"));
-        let mut daemon = self.inside(&program);
-        daemon.args(["daemon", "-H", &address(&socket), "--data-root", &self.directory("berth", "data")]);
-        daemon.args(["--exec-root", &self.directory("berth", "run"), "--pidfile", &self.directory("berth", "pid")]);
-        daemon.args(["--config-file", "/dev/null"]);
-        self.start("berth", daemon, vec![program], socket)
+        let daemon = [self.inside(&program), words(&["daemon", "--config-file", "/dev/null"]), self.places("berth")];
+        self.start("berth", daemon.concat(), vec![program])
     }
 
     fn dockerd(&self) -> Result<Peer> {
-        let socket = PathBuf::from(self.directory("dockerd", "sock"));
-        let mut daemon = self.inside("dockerd");
-        daemon.args(["-H", &address(&socket), "--data-root", &self.directory("dockerd", "data")]);
-        daemon.args(["--exec-root", &self.directory("dockerd", "run"), "--pidfile", &self.directory("dockerd", "pid")]);
-        self.start("dockerd", daemon, vec!["docker".to_owned()], socket)
+        self.start("dockerd", [self.inside("dockerd"), self.places("dockerd")].concat(), words(&["docker"]))
+    }
+
+    /// Where a daemon listens, and where it keeps what.
+    fn places(&self, peer: &str) -> Vec<String> {
+        let directory = |name| self.directory(peer, name);
+        let host = format!("unix://{}", directory("sock"));
+        let places = ["-H", &host, "--data-root", &directory("data"), "--exec-root", &directory("run")];
+        [words(&places), words(&["--pidfile", &directory("pid")])].concat()
     }
 
     fn podman(&self) -> Result<Peer> {
-        let socket = PathBuf::from(self.directory("podman", "sock"));
-        let namespace = format!("--net=/run/netns/{}", self.namespace);
-        let mut command: Vec<String> = ["nsenter", &namespace, "podman"].map(str::to_owned).into();
+        let mut command = self.inside("podman");
         command.extend(["--root".to_owned(), self.directory("podman", "data")]);
         command.extend(["--runroot".to_owned(), self.directory("podman", "run")]);
-        command.extend(["--cgroup-manager=cgroupfs", "--events-backend=none"].map(str::to_owned));
+        command.extend(words(&["--cgroup-manager=cgroupfs", "--events-backend=none"]));
         // Its own limits are more than root may ask for where CAP_SYS_RESOURCE is missing.
         let configuration = PathBuf::from(self.directory("podman", "containers.conf"));
         fs::create_dir_all(self.root.join("podman"))?;
         fs::write(&configuration, "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n")?;
         command.splice(0..0, ["env".to_owned(), format!("CONTAINERS_CONF={}", configuration.display())]);
-        let mut daemon = Command::new(&command[0]);
-        daemon.args(&command[1..]).args(["system", "service", "--time=0", &address(&socket)]);
-        self.start("podman", daemon, command, socket)
+        let socket = format!("unix://{}", self.directory("podman", "sock"));
+        let daemon = [command.clone(), words(&["system", "service", "--time=0", &socket])].concat();
+        self.start("podman", daemon, command)
     }
 
-    fn start(&self, name: &'static str, mut daemon: Command, command: Vec<String>, socket: PathBuf) -> Result<Peer> {
-        fs::create_dir_all(self.root.join(name))?;
-        let log = fs::File::create(self.root.join(name).join("log"))?;
-        daemon.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        let began = Instant::now();
-        let daemon = daemon.spawn().with_context(|| format!("{name} could not be started"))?;
-        while UnixStream::connect(&socket).is_err() {
-            if began.elapsed() > Duration::from_secs(20) {
-                bail!("{name} does not answer; see {}", self.root.join(name).join("log").display());
-            }
-            std::thread::sleep(Duration::from_micros(200));
-        }
-        let ready = began.elapsed();
+    fn start(&self, name: &'static str, program: Vec<String>, command: Vec<String>) -> Result<Peer> {
+        let directory = self.root.join(name);
+        fs::create_dir_all(&directory)?;
+        let (socket, log) = (directory.join("sock"), directory.join("log"));
+        let (daemon, ready) = started(name, &program, &socket, &log)?;
         let environment =
             vec![("DOCKER_HOST".to_owned(), address(&socket)), ("DOCKER_CONFIG".to_owned(), "/nonexistent".to_owned())];
-        Ok(Peer { name, command, environment, socket, daemon, ready, image: self.image() })
+        Ok(Peer { name, command, environment, socket, program, log, daemon, ready, image: self.image() })
     }
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(ToString::to_string).collect()
+}
+
+/// A daemon that answers, and how long that took.
+fn started(name: &str, program: &[String], socket: &Path, log: &Path) -> Result<(Child, Duration)> {
+    let output = fs::OpenOptions::new().create(true).append(true).open(log)?;
+    let mut daemon = Command::new(&program[0]);
+    daemon.args(&program[1..]).stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+    let began = Instant::now();
+    let daemon = daemon.spawn().with_context(|| format!("{name} could not be started"))?;
+    while UnixStream::connect(socket).is_err() {
+        if began.elapsed() > Duration::from_secs(60) {
+            bail!("{name} does not answer; see {}", log.display());
+        }
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    Ok((daemon, began.elapsed()))
 }
 
 impl Drop for Stage {
@@ -188,6 +201,26 @@ impl Peer {
         Ok(berth_client::Client::connect(&host))
     }
 
+    /// Where its API is.
+    pub(crate) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Ends the daemon.
+    pub(crate) fn stop(&mut self) -> Result<()> {
+        Command::new("kill").arg(self.daemon.id().to_string()).status()?;
+        self.daemon.wait()?;
+        // Not all take it away themselves.
+        drop(fs::remove_file(&self.socket));
+        Ok(())
+    }
+
+    /// Starts it again after [`Peer::stop`].
+    pub(crate) fn start(&mut self) -> Result<()> {
+        (self.daemon, self.ready) = started(self.name, &self.program, &self.socket, &self.log)?;
+        Ok(())
+    }
+
     /// The daemon's processes: it and its descendants.
     pub(crate) fn processes(&self) -> Vec<u32> {
         let mut tree = vec![self.daemon.id()];
@@ -222,8 +255,15 @@ fn installed(program: &str) -> bool {
     std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).exists()))
 }
 
-/// The release binary, wherever the target triple put it.
+/// The environment variable that names the program to be measured, where none is to be built.
+pub(crate) const PROGRAM: &str = "BERTH_BENCH_PROGRAM";
+
+/// The program that is measured: the one named, or the release binary, wherever the target triple put it.
 pub(crate) fn berth() -> Result<PathBuf> {
+    if let Some(program) = std::env::var_os(PROGRAM) {
+        let program = PathBuf::from(program);
+        return program.canonicalize().with_context(|| program.display().to_string());
+    }
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| crate::root().join("target"), PathBuf::from);
     let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let program = target.join(triple).join("release/berth");

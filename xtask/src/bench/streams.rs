@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use super::peer::Peer;
+use super::peer::{Peer, Stage};
 use super::sample::{Table, Unit};
 
 const WRITTEN: &str = "1,000,000 lines of 90 bytes, logged";
 const REPLAYED: &str = "the same, `logs`";
-const TAIL: &str = "the same, `logs -n 1000`";
+const TAIL: &str = "the same, `logs --tail 1000`";
 const ATTACHED: &str = "`run` of 1 GiB, stdout";
 const EXEC_OUT: &str = "`exec` of 1 GiB, stdout";
 const EXEC_IN: &str = "`exec -i` of 1 GiB, stdin";
@@ -23,30 +23,36 @@ const GIBIBYTE: usize = 1 << 30;
 const BLOCK: usize = 1 << 20;
 
 /// All cases on all peers, each round one after the other.
-pub(crate) fn measure(peers: &[Peer], rounds: usize, table: &mut Table) -> Result<()> {
+pub(crate) fn measure(stage: &Stage, peers: &[Peer], rounds: usize, table: &mut Table) -> Result<()> {
+    let lines = stage.root().join("lines");
+    std::fs::write(&lines, format!("{LINE}\n").repeat(LINES as usize))?;
+    let lines = format!("{}:/lines:ro", lines.display());
     for round in 0..rounds + 1 {
         for peer in peers {
             // The first round warms up.
             let mut scratch = Table::default();
-            once(peer, if round == 0 { &mut scratch } else { table }).with_context(|| peer.name.to_owned())?;
+            once(peer, &lines, if round == 0 { &mut scratch } else { table }).with_context(|| peer.name.to_owned())?;
         }
     }
     Ok(())
 }
 
-fn once(peer: &Peer, table: &mut Table) -> Result<()> {
+fn once(peer: &Peer, lines: &str, table: &mut Table) -> Result<()> {
     // Every engine is to keep all of it; bounded logs would keep less, and be read faster.
-    let driver = if peer.name == "podman" { "k8s-file" } else { "json-file" };
-    let script = format!("yes {LINE} | head -n {LINES}");
+    let options: &[&str] = match peer.name {
+        "podman" => &["--log-driver", "k8s-file", "--log-opt", "max-size=1g"],
+        "dockerd" => &["--log-driver", "json-file"],
+        _ => &["--log-driver", "json-file", "--log-opt", "max-size=-1"],
+    };
     let began = Instant::now();
-    let size = if peer.name == "podman" { "max-size=1g" } else { "max-size=-1" };
-    let args = ["run", "-d", "--network", "none", "--log-driver", driver, "--log-opt", size];
-    let id = peer.run(&[&args[..], &[&peer.image, "sh", "-c", &script]].concat())?;
+    let args = ["run", "-d", "--network", "none", "-v", lines];
+    // A file of lines: busybox's `yes` and `head` together take longer than some engines, and would be measured.
+    let id = peer.run(&[&args[..], options, &[&peer.image, "cat", "/lines"]].concat())?;
     peer.run(&["wait", &id])?;
     table.add(WRITTEN, Unit::Milliseconds, peer.name, milliseconds(began));
     let expected = LINES as usize * (LINE.len() + 1);
     timed(peer, REPLAYED, &["logs", &id], expected, table)?;
-    timed(peer, TAIL, &["logs", "-n", "1000", &id], 1000 * (LINE.len() + 1), table)?;
+    timed(peer, TAIL, &["logs", "--tail", "1000", &id], 1000 * (LINE.len() + 1), table)?;
     peer.run(&["rm", &id])?;
     passed_through(peer, table)
 }
