@@ -5,8 +5,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use ring::digest::{Context, SHA256, SHA512};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use sha2::{Digest as _, Sha256, Sha512};
 
 /// A hash function that content may be named by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -145,37 +145,29 @@ impl<'de> Deserialize<'de> for Digest {
 
 /// Makes a [`Digest`] of bytes that come in pieces.
 #[derive(Clone)]
-pub struct Hasher(State);
-
-#[derive(Clone)]
-enum State {
-    Sha256(Sha256),
-    Sha512(Sha512),
+pub struct Hasher {
+    algorithm: Algorithm,
+    context: Context,
 }
 
 impl Hasher {
     /// An empty hash.
     pub fn new(algorithm: Algorithm) -> Self {
-        Self(match algorithm {
-            Algorithm::Sha256 => State::Sha256(Sha256::new()),
-            Algorithm::Sha512 => State::Sha512(Sha512::new()),
-        })
+        let function = match algorithm {
+            Algorithm::Sha256 => &SHA256,
+            Algorithm::Sha512 => &SHA512,
+        };
+        Self { algorithm, context: Context::new(function) }
     }
 
     /// Takes the next piece.
     pub fn update(&mut self, bytes: &[u8]) {
-        match &mut self.0 {
-            State::Sha256(h) => h.update(bytes),
-            State::Sha512(h) => h.update(bytes),
-        }
+        self.context.update(bytes);
     }
 
     /// The digest of everything taken.
     pub fn finish(self) -> Digest {
-        match self.0 {
-            State::Sha256(h) => digest_text(Algorithm::Sha256, &h.finalize()),
-            State::Sha512(h) => digest_text(Algorithm::Sha512, &h.finalize()),
-        }
+        digest_text(self.algorithm, self.context.finish().as_ref())
     }
 }
 
