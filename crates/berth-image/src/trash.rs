@@ -1,20 +1,53 @@
 //! Removing what nobody needs, off everybody's path, however deep a container or a layer has nested it.
 
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, openat, renameat, unlinkat};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, openat, renameat, unlinkat};
 use rustix::io::Errno;
 
 /// Deeper directories are moved up before they are emptied: neither descriptors nor the stack grow with them.
 const MAX_DEPTH: usize = 64;
 
+/// How far emptying steps back behind everything else (`nice(2)`).
+const NICENESS: i32 = 10;
+
+/// Trashes that a thread is emptying, and whether something has come since it last looked.
+static BUSY: Mutex<BTreeMap<PathBuf, bool>> = Mutex::new(BTreeMap::new());
+
 /// Empties a trash directory on a thread of its own. What cannot be removed stays for the next time.
+///
+/// One thread a trash, whatever comes: several would walk the same directories, and the kernel takes turns with them
+/// there, which costs more than removing.
 pub(crate) fn empty_in_background(trash: PathBuf) {
-    let spawned = std::thread::Builder::new().name("trash".into()).spawn(move || empty(&trash));
+    let mut busy = BUSY.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(more) = busy.get_mut(&trash) {
+        *more = true;
+        return;
+    }
+    busy.insert(trash.clone(), false);
+    drop(busy);
+    let turns = trash.clone();
+    let spawned = std::thread::Builder::new().name("trash".into()).spawn(move || take_turns(&turns));
     if let Err(error) = spawned {
+        BUSY.lock().unwrap_or_else(PoisonError::into_inner).remove(&trash);
         tracing::warn!(%error, "no thread for emptying the trash");
+    }
+}
+
+fn take_turns(trash: &Path) {
+    // Whoever waits for something goes first. A refusal costs speed only.
+    let _ = rustix::process::nice(NICENESS);
+    loop {
+        empty(trash);
+        let mut busy = BUSY.lock().unwrap_or_else(PoisonError::into_inner);
+        if !busy.get_mut(trash).is_some_and(std::mem::take) {
+            busy.remove(trash);
+            return;
+        }
     }
 }
 
@@ -24,8 +57,8 @@ pub(crate) fn empty(trash: &Path) {
     // What was too deep is moved here while we look: then there is another round.
     loop {
         let mut moved = false;
-        for name in names(root.as_fd()).unwrap_or_default() {
-            match remove(root.as_fd(), root.as_fd(), &name, 0, &mut moved) {
+        for (name, kind) in entries(root.as_fd()).unwrap_or_default() {
+            match remove(root.as_fd(), root.as_fd(), (&name, kind), 0, &mut moved) {
                 // Two sweepers may meet in one trash: what is gone is gone.
                 Ok(()) | Err(Errno::NOENT | Errno::NOTEMPTY) => {}
                 Err(error) => {
@@ -43,21 +76,24 @@ pub(crate) fn empty(trash: &Path) {
 fn remove(
     trash: BorrowedFd<'_>,
     parent: BorrowedFd<'_>,
-    name: &[u8],
+    (name, kind): (&[u8], FileType),
     depth: usize,
     moved: &mut bool,
 ) -> Result<(), Errno> {
-    match unlinkat(parent, name, AtFlags::empty()) {
-        Err(Errno::ISDIR | Errno::PERM) => {}
-        done => return done,
+    if kind != FileType::Directory {
+        match unlinkat(parent, name, AtFlags::empty()) {
+            // The file system does not tell kinds.
+            Err(Errno::ISDIR | Errno::PERM) if kind == FileType::Unknown => {}
+            done => return done,
+        }
     }
     if depth >= MAX_DEPTH {
         *moved = true;
         return renameat(parent, name, trash, unique());
     }
     let directory = open(parent, name)?;
-    for inner in names(directory.as_fd())? {
-        remove(trash, directory.as_fd(), &inner, depth + 1, moved)?;
+    for (inner, kind) in entries(directory.as_fd())? {
+        remove(trash, directory.as_fd(), (&inner, kind), depth + 1, moved)?;
     }
     unlinkat(parent, name, AtFlags::REMOVEDIR)
 }
@@ -66,16 +102,16 @@ fn open(parent: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd, Errno> {
     openat(parent, name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
 }
 
-fn names(directory: BorrowedFd<'_>) -> Result<Vec<Vec<u8>>, Errno> {
-    let mut names = Vec::new();
+fn entries(directory: BorrowedFd<'_>) -> Result<Vec<(Vec<u8>, FileType)>, Errno> {
+    let mut entries = Vec::new();
     for entry in Dir::read_from(directory)? {
         let entry = entry?;
         let name = entry.file_name().to_bytes();
         if name != b"." && name != b".." {
-            names.push(name.to_vec());
+            entries.push((name.to_vec(), entry.file_type()));
         }
     }
-    Ok(names)
+    Ok(entries)
 }
 
 fn unique() -> String {
@@ -99,5 +135,26 @@ mod tests {
         std::fs::write(trash.path().join("file"), b"x").unwrap();
         empty(trash.path());
         assert_eq!(std::fs::read_dir(trash.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn many_at_once_leave_nothing() {
+        let trash = tempfile::tempdir().unwrap();
+        let path = trash.path();
+        std::thread::scope(|scope| {
+            for thread in 0..8 {
+                scope.spawn(move || {
+                    for number in 0..50 {
+                        std::fs::create_dir_all(path.join(format!("{thread}-{number}/a/b"))).unwrap();
+                        empty_in_background(path.to_owned());
+                    }
+                });
+            }
+        });
+        // The last call came after the last directory: whoever is at it looks again.
+        while BUSY.lock().unwrap().contains_key(path) {
+            std::thread::yield_now();
+        }
+        assert_eq!(std::fs::read_dir(path).unwrap().count(), 0);
     }
 }
