@@ -20,7 +20,7 @@ use crate::plan::mounts::{Opened, Source};
 use crate::plan::{self, Inputs, Plan};
 use crate::spec::{ContainerSpec, NetworkMode};
 use crate::view::{Effective, Paths};
-use crate::volumes::tree_within;
+use crate::volumes::subtree;
 use crate::{Error, Result, etc, host};
 
 /// What is to be started.
@@ -225,10 +225,9 @@ fn open_sources(ground: &Ground, container: &ContainerId, plan: &Plan) -> Result
             let image = ImageId::parse(id).map_err(|e| Error::Internal(format!("the image {id}: {e}")))?;
             let layers = ground.images.layers(&image, container.as_str())?;
             let root = snapshot::mount_readonly(&layers).map_err(|e| Error::Internal(e.to_string()))?;
-            if opened.subpath.is_empty() {
-                Ok(root)
-            } else {
-                tree_within(&root, &opened.subpath, &format!("image {id}"))
+            match opened.subpath.as_str() {
+                "" => Ok(root),
+                subpath => subtree::of_detached(root, subpath, &format!("image {id}")),
             }
         }
     };

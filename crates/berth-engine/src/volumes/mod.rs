@@ -16,6 +16,7 @@ mod name;
 mod options;
 mod record;
 mod shelf;
+pub(crate) mod subtree;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -29,7 +30,7 @@ pub(crate) use leave::{Parting, forget_in};
 pub(crate) use make::{Entries, Making, foresee};
 pub use name::VolumeName;
 pub(crate) use record::release_in;
-pub(crate) use shelf::{Shelf, tree_within};
+pub(crate) use shelf::Shelf;
 
 use crate::events::EventKind;
 use crate::{Error, Result};

@@ -1,22 +1,20 @@
 //! Where volumes lie, and the steps that all verbs are made of.
 
 use std::fs;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use berth_state::Store;
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat};
-use rustix::io::Errno;
-use rustix::mount::{OpenTreeFlags, open_tree};
+use rustix::fs::{CWD, Mode, OFlags, openat};
 
 use super::claims::Claims;
 use super::device::{self, Users};
 use super::name::VolumeName;
 use super::options::Device;
 use super::record::{UseRecord, VolumeRecord};
-use super::{fill, record};
+use super::{record, subtree};
 use crate::events::{EventKind, Events};
 use crate::record::ContainerRecord;
 use crate::spec::{MountKind, MountSpec};
@@ -177,7 +175,7 @@ impl Shelf {
         let data = self.data(name);
         let root = openat(CWD, &data, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
             .map_err(|errno| Error::file("opening", &data)(errno.into()))?;
-        tree_within(&root, subpath, &format!("volume {name}"))
+        subtree::of_attached(&root, subpath, &format!("volume {name}"))
     }
 
     /// Says that a container's volumes are mounted.
@@ -242,20 +240,4 @@ impl Drop for Mounted {
     fn drop(&mut self) {
         self.names.iter().for_each(|name| self.shelf.unmount(name, &self.container));
     }
-}
-
-/// A detached copy of what is at `subpath` below `root`; links may lead around within it, not out of it.
-pub(crate) fn tree_within(root: &OwnedFd, subpath: &str, of: &str) -> Result<OwnedFd> {
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
-    let refused = |errno| {
-        let why = match errno {
-            Errno::XDEV => "it leads out of it".to_owned(),
-            Errno::NOENT => "it is not there; make it before it is mounted".to_owned(),
-            errno => super::reason(errno),
-        };
-        Error::Invalid(format!("cannot mount subpath {subpath:?} of {of}: {why}"))
-    };
-    let path = if subpath.is_empty() { "." } else { subpath };
-    let found = fill::within(root.as_fd(), Path::new(path), OFlags::PATH, ResolveFlags::BENEATH).map_err(refused)?;
-    open_tree(&found, c"", flags | OpenTreeFlags::AT_RECURSIVE).map_err(refused)
 }
