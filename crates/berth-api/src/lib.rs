@@ -8,6 +8,7 @@
 //! Conventions: a slice or map that Docker sends as `null` when unset is an `Option`; one that it leaves out when
 //! empty is a plain collection with `skip_serializing_if`; times are RFC 3339 strings.
 
+pub mod capability;
 pub mod check;
 pub mod container;
 pub mod decode;

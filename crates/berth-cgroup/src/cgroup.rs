@@ -272,7 +272,7 @@ impl Cgroup {
         oom::kills(self)
     }
 
-    /// A descriptor that becomes readable when the memory limit is reached.
+    /// A descriptor that becomes ready when the memory limit is reached.
     pub fn oom_watch(&self) -> Result<OomWatch, Error> {
         oom::watch(self)
     }

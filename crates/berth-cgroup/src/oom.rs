@@ -5,32 +5,41 @@ use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::event::{EventfdFlags, eventfd};
-use rustix::fs::inotify;
+use rustix::event::{EventfdFlags, PollFlags, eventfd};
 use rustix::io::Errno;
 
 use crate::cgroup::Cgroup;
 use crate::{Error, file};
 
-/// A descriptor that becomes readable when something about memory happened (or when the cgroup is removed). Then
-/// [`OomWatch::drain`] it; whether a process was killed, [`Cgroup::oom_kills`] tells.
+/// A descriptor that becomes ready, in the way that [`OomWatch::readiness`] says, when something about memory happened
+/// (or when the cgroup is removed). Then [`OomWatch::drain`] it; whether a process was killed, [`Cgroup::oom_kills`]
+/// tells. On v1 that is counted a moment later.
+///
+/// It takes one or two descriptors and no inotify instance, of which a user has 128.
 #[derive(Debug)]
 pub struct OomWatch {
     fd: OwnedFd,
     /// v1: the event counter is tied to this open file.
-    _control: Option<std::fs::File>,
+    control: Option<std::fs::File>,
 }
 
 impl OomWatch {
-    /// Consumes what made the descriptor readable; does not block.
+    /// What to poll for: a counter is readable, a changed file of the kernel's has exceptional data.
+    pub fn readiness(&self) -> PollFlags {
+        if self.control.is_some() { PollFlags::IN } else { PollFlags::PRI }
+    }
+
+    /// Consumes what made the descriptor ready; does not block.
     pub fn drain(&self) -> Result<(), Error> {
         let mut buffer = [0; 512];
-        loop {
-            match rustix::io::read(&self.fd, &mut buffer) {
-                Ok(0) | Err(Errno::AGAIN) => return Ok(()),
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(errno) => return Err(watching(Path::new("the out-of-memory events"), errno)),
-            }
+        // Read from its beginning, a file is as new as what was read; a counter has no places to read from.
+        let done = match &self.control {
+            Some(_) => rustix::io::read(&self.fd, &mut buffer),
+            None => rustix::io::pread(&self.fd, &mut buffer, 0),
+        };
+        match done {
+            Ok(_) | Err(Errno::AGAIN | Errno::INTR) => Ok(()),
+            Err(errno) => Err(watching(Path::new("the out-of-memory events"), errno)),
         }
     }
 }
@@ -51,11 +60,11 @@ pub(crate) fn watch(cgroup: &Cgroup) -> Result<OomWatch, Error> {
 }
 
 fn watch_v2(events: &Path) -> Result<OomWatch, Error> {
-    let failed = |errno| watching(events, errno);
-    let flags = inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK;
-    let fd = inotify::init(flags).map_err(failed)?;
-    inotify::add_watch(&fd, events, inotify::WatchFlags::MODIFY).map_err(failed)?;
-    Ok(OomWatch { fd, _control: None })
+    let file = std::fs::File::open(events).map_err(|error| watching(events, error))?;
+    let watch = OomWatch { fd: file.into(), control: None };
+    // What was not read yet counts as changed.
+    watch.drain()?;
+    Ok(watch)
 }
 
 /// Registered by writing the numbers of an event counter and of the open file (memory.rst, section 10).
@@ -69,7 +78,7 @@ fn watch_v1(directory: &Path) -> Result<OomWatch, Error> {
         .open(directory.join("cgroup.event_control"))
         .and_then(|mut file| file.write_all(line.as_bytes()))
         .map_err(|error| watching(&path, error))?;
-    Ok(OomWatch { fd, _control: Some(control) })
+    Ok(OomWatch { fd, control: Some(control) })
 }
 
 /// Kernels before 4.13 do not count; there it is always 0.

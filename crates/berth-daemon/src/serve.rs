@@ -60,7 +60,7 @@ pub(crate) async fn serve(options: DaemonOptions, dial: Dial, inherited: Inherit
         std::fs::write("/proc/self/oom_score_adj", score.to_string()).context("setting --oom-score-adjust")?;
     }
     let _pidfile = PidFile::write(&options.pidfile)?;
-    let listeners = listen(&options, activated)?;
+    // Whoever finds the API there finds the counters, too.
     let measured = match options.metrics {
         None => None,
         Some(address) => {
@@ -68,6 +68,7 @@ pub(crate) async fn serve(options: DaemonOptions, dial: Dial, inherited: Inherit
             Some(bound.with_context(|| format!("listening on {address} for metrics"))?)
         }
     };
+    let listeners = listen(&options, activated)?;
     let daemon = Arc::new(open(&options).await?);
     let mut serving: Vec<_> =
         listeners.into_iter().map(|listener| tokio::spawn(accept(listener, daemon.clone()))).collect();

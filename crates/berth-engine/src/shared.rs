@@ -11,20 +11,22 @@ use crate::exec::Session;
 use crate::health::{Health, Probe};
 use crate::id::ContainerId;
 use crate::options::WaitCondition;
-use crate::spec::{ResourceSpec, RestartPolicy};
+use crate::spec::{ContainerSpec, ResourceSpec, RestartPolicy};
 use crate::view::ContainerView;
 use crate::{Error, Result};
 
 /// Where a command's answer goes. A caller that has gone away needs none.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T>>;
 
-/// How limits change.
+/// What changes of a container that is made.
 #[derive(Debug)]
 pub(crate) enum Respec {
-    /// What is not nothing or zero here.
+    /// Those limits that are not nothing or zero here.
     Merge(Box<ResourceSpec>),
-    /// All of them.
+    /// All limits.
     Replace(Box<ResourceSpec>),
+    /// The restart policy.
+    Policy(RestartPolicy),
 }
 
 /// What a container's task can be told.
@@ -33,10 +35,10 @@ pub(crate) enum Command {
     Start {
         reply: Reply<()>,
     },
-    /// Other limits in the record; answers with those of before.
+    /// A change in the record; answers with what was before.
     Respec {
         respec: Respec,
-        reply: Reply<ResourceSpec>,
+        reply: Reply<Arc<ContainerSpec>>,
     },
     /// A health check of run `run` is over.
     Checked {
@@ -83,11 +85,6 @@ pub(crate) enum Command {
     Ask {
         request: Request,
         reply: Reply<Response>,
-    },
-    /// Another restart policy.
-    Policy {
-        policy: RestartPolicy,
-        reply: Reply<()>,
     },
     Rename {
         name: String,

@@ -1,6 +1,6 @@
 //! What `update` may change of a container, and which changes contradict what holds. Pure.
 
-use crate::spec::ResourceSpec;
+use crate::spec::{ContainerSpec, ResourceSpec, RestartPolicy};
 use crate::{Error, Result};
 
 /// The limits after a change: what `asked` leaves at nothing or zero stays.
@@ -61,6 +61,17 @@ fn conflicts(now: &ResourceSpec, asked: &ResourceSpec) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether a container may have a restart policy.
+///
+/// # Errors
+/// Docker's sentence.
+pub(crate) fn may_restart(spec: &ContainerSpec, policy: RestartPolicy) -> std::result::Result<(), &'static str> {
+    match spec.auto_remove && policy != RestartPolicy::No {
+        true => Err("Restart policy cannot be updated because AutoRemove is enabled for the container"),
+        false => Ok(()),
+    }
 }
 
 /// What is judged of a change by itself: swap alone is a change of what is limited already.

@@ -15,6 +15,8 @@ pub(crate) enum Token {
     Signals,
     /// A connection of the protocol.
     Connection(u32),
+    /// The container's memory.
+    Memory,
     /// A stream of a session.
     Stream(u32, Part),
 }
@@ -38,6 +40,7 @@ impl Token {
             Self::Listener => (0, 0, 0),
             Self::Signals => (1, 0, 0),
             Self::Connection(index) => (2, 0, index),
+            Self::Memory => (3, 0, 0),
             Self::Stream(session, Part::Output(index)) => (4, session, index),
             Self::Stream(session, Part::Input) => (5, session, 0),
             Self::Stream(session, Part::Client(index)) => (6, session, index),
@@ -52,6 +55,7 @@ impl Token {
             0 => Self::Listener,
             1 => Self::Signals,
             2 => Self::Connection(index),
+            3 => Self::Memory,
             4 => Self::Stream(session, Part::Output(index)),
             5 => Self::Stream(session, Part::Input),
             6 => Self::Stream(session, Part::Client(index)),

@@ -1,6 +1,7 @@
 //! The event loop: the launch, then requests, output, deaths, until the container is over and everybody knows.
 
 mod connection;
+mod memory;
 mod requests;
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -19,6 +20,7 @@ use crate::protocol::{Channel, ChannelError, Event, ExecStatus, Received, Reques
 use crate::relay::Scratch;
 use crate::session::{Session, exit_code};
 use connection::Connection;
+use memory::Memory;
 
 /// Buffers are given back after so long without an event.
 const IDLE: Duration = Duration::from_secs(1);
@@ -60,6 +62,9 @@ pub(crate) struct Server {
     /// Init is the first.
     sessions: Vec<Option<Session>>,
     container: Container,
+    memory: Option<Memory>,
+    /// That memory ran out was said.
+    out_of_memory: bool,
     state: State,
     unheard: Vec<Event>,
     over_since: Option<Instant>,
@@ -116,6 +121,7 @@ impl Server {
             state: State::Running,
             execs: Vec::new(),
             dropped_log_lines: 0,
+            out_of_memory: false,
         };
         connection.tell(Event::Hello { protocol: crate::protocol::PROTOCOL, status });
         connection.respond(seq, launched);
@@ -133,6 +139,8 @@ impl Server {
             connections: vec![Some(connection)],
             sessions: vec![Some(init)],
             container,
+            memory: None,
+            out_of_memory: false,
             state: State::Running,
             unheard: Vec::new(),
             over_since: None,
@@ -140,6 +148,7 @@ impl Server {
             settled: false,
         };
         server.listen();
+        server.memory = Memory::watched(server.container.cgroup.as_ref(), &server.poller);
         if let Some(init) = &mut server.sessions[0] {
             init.relay.keep_in(Log::open(&log));
             for (streams, stream) in attachments {
@@ -177,6 +186,9 @@ impl Server {
             for session in self.sessions.iter_mut().flatten() {
                 session.relay.expire(now, &self.poller);
             }
+            let cgroup = self.container.cgroup.as_ref();
+            let killed = self.memory.as_mut().is_some_and(|memory| memory.look_again(cgroup, now));
+            self.tell_of_memory(killed);
             self.wind_up();
             self.watch_connections();
         }
@@ -190,11 +202,24 @@ impl Server {
                 self.reap();
             }
             Token::Connection(number) => self.converse(number as usize),
+            Token::Memory => {
+                let cgroup = self.container.cgroup.as_ref();
+                let killed = self.memory.as_mut().is_some_and(|memory| memory.stirred(cgroup));
+                self.tell_of_memory(killed);
+            }
             Token::Stream(session, part) => {
                 if let Some(session) = self.sessions.get_mut(session as usize).and_then(Option::as_mut) {
                     session.relay.ready(part, flags, &mut self.scratch, &self.poller);
                 }
             }
+        }
+    }
+
+    /// After init's end its record says it.
+    fn tell_of_memory(&mut self, killed: bool) {
+        if killed && self.over_since.is_none() {
+            self.out_of_memory = true;
+            self.announce(Event::OutOfMemory {});
         }
     }
 
@@ -245,6 +270,7 @@ impl Server {
         let record = self.container.obituary(exit_code(status));
         // A record that cannot be written leaves those connected as the only ones to know.
         let _ = record.write(&self.container.record, self.container.durable);
+        self.memory = None;
         self.container.bury();
         let (code, oom_killed, at) = (record.code, record.oom_killed, record.at);
         self.state = State::Exited { code, oom_killed, at: at.clone() };
@@ -280,6 +306,7 @@ impl Server {
             state: self.state.clone(),
             execs: execs.map(|s| ExecStatus { id: s.exec.clone().unwrap_or_default(), pid: s.pid }).collect(),
             dropped_log_lines: init.map_or(0, |init| init.relay.dropped_log_lines()),
+            out_of_memory: self.out_of_memory,
         }
     }
 
@@ -310,7 +337,9 @@ impl Server {
         let clients = clients.map(|deadline| deadline.saturating_duration_since(now));
         let idle = (self.scratch.is_held() || !self.settled).then_some(IDLE);
         let retry = self.over_since.map(|_| if self.removed { IDLE } else { RETRY });
-        [clients, idle, retry].into_iter().flatten().min()
+        let memory = self.memory.as_ref().and_then(Memory::deadline);
+        let memory = memory.map(|deadline| deadline.saturating_duration_since(now));
+        [clients, idle, retry, memory].into_iter().flatten().min()
     }
 
     fn release(&mut self) {

@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 
 use berth_cgroup::Freezer;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, Timespec, poll};
 use rustix::process::Signal;
 use serde_json::json;
 
@@ -90,9 +90,10 @@ fn out_of_memory_is_told() {
     let watch = cgroup.oom_watch().unwrap();
     let readable = |milliseconds: i64| {
         let timeout = Timespec { tv_sec: 0, tv_nsec: milliseconds * 1_000_000 };
-        poll(&mut [PollFd::new(&watch.as_fd(), PollFlags::IN)], Some(&timeout)).unwrap() == 1
+        poll(&mut [PollFd::new(&watch.as_fd(), watch.readiness())], Some(&timeout)).unwrap() == 1
     };
     assert_eq!(cgroup.oom_kills().unwrap(), 0);
+    assert!(!readable(0));
     let (_, code) = Inside::run(&cgroup, "exec tail /dev/zero").finish();
     assert_eq!(code, None, "killed");
     assert!(readable(999));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use berth_api::Filters;
+use berth_api::{Filters, capability};
 use berth_client::{Client, Error, ListImages, ListOptions};
 
 use super::Directive;
@@ -28,6 +28,7 @@ impl<'a> Names<'a> {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         let names = match what {
             What::Words(given) => words(given),
+            What::Capabilities => words(&[&[capability::ALL], &capability::CAPABILITIES[..]].concat()),
             What::Containers(running) => self.containers(running),
             What::OfContainer(given) => {
                 let containers = self.containers(Running::Yes).into_iter().map(|name| format!("container:{name}"));

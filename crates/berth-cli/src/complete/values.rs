@@ -7,6 +7,7 @@ use crate::flag::Flag;
 pub(super) enum What {
     /// These words.
     Words(&'static [&'static str]),
+    Capabilities,
     /// Names of containers that run, that do not, or all.
     Containers(Running),
     /// `container:NAME`, or one of these words.
@@ -39,51 +40,6 @@ pub(super) enum Running {
 const SIGNALS: &[&str] =
     &["ABRT", "ALRM", "CONT", "HUP", "INT", "KILL", "PIPE", "QUIT", "STOP", "TERM", "TSTP", "USR1", "USR2", "WINCH"];
 
-const CAPABILITIES: &[&str] = &[
-    "ALL",
-    "AUDIT_CONTROL",
-    "AUDIT_READ",
-    "AUDIT_WRITE",
-    "BLOCK_SUSPEND",
-    "BPF",
-    "CHECKPOINT_RESTORE",
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "DAC_READ_SEARCH",
-    "FOWNER",
-    "FSETID",
-    "IPC_LOCK",
-    "IPC_OWNER",
-    "KILL",
-    "LEASE",
-    "LINUX_IMMUTABLE",
-    "MAC_ADMIN",
-    "MAC_OVERRIDE",
-    "MKNOD",
-    "NET_ADMIN",
-    "NET_BIND_SERVICE",
-    "NET_BROADCAST",
-    "NET_RAW",
-    "PERFMON",
-    "SETFCAP",
-    "SETGID",
-    "SETPCAP",
-    "SETUID",
-    "SYSLOG",
-    "SYS_ADMIN",
-    "SYS_BOOT",
-    "SYS_CHROOT",
-    "SYS_MODULE",
-    "SYS_NICE",
-    "SYS_PACCT",
-    "SYS_PTRACE",
-    "SYS_RAWIO",
-    "SYS_RESOURCE",
-    "SYS_TIME",
-    "SYS_TTY_CONFIG",
-    "WAKE_ALARM",
-];
-
 /// The values of a flag of the command `command`.
 pub(super) fn of_flag(flag: &Flag, command: &str) -> What {
     match flag.long {
@@ -105,7 +61,7 @@ pub(super) fn of_flag(flag: &Flag, command: &str) -> What {
         "log-level" => What::Words(&["debug", "error", "fatal", "info", "warn"]),
         "log-driver" => What::Words(&["journald", "json-file", "local", "none", "syslog"]),
         "signal" | "stop-signal" => What::Words(SIGNALS),
-        "cap-add" | "cap-drop" => What::Words(CAPABILITIES),
+        "cap-add" | "cap-drop" => What::Capabilities,
         "platform" => What::Words(&["linux/amd64", "linux/arm64", "linux/arm/v7", "linux/386", "linux/riscv64"]),
         "security-opt" => {
             What::Words(&["apparmor=", "label=", "no-new-privileges", "seccomp=", "systempaths=unconfined"])

@@ -12,6 +12,23 @@ fn refuse_if(wrong: bool, sentence: impl Into<String>) -> Checked {
     if wrong { Err(ApiError::invalid(sentence)) } else { Ok(()) }
 }
 
+/// Something was asked for.
+pub(super) fn some<T>(list: Option<&Vec<T>>) -> bool {
+    list.is_some_and(|list| !list.is_empty())
+}
+
+/// `--storage-opt`: there is one option, and it wants a file system that keeps quotas for directories.
+pub(super) fn storage(host: &HostConfig) -> Checked {
+    let Some(name) = host.storage_opt.keys().next() else { return Ok(()) };
+    match name.to_ascii_lowercase().as_str() {
+        "size" => Err(ApiError::internal(
+            "--storage-opt is not supported: the size of a container's files cannot be limited; limit what it writes to \
+             with a volume of a size of its own (volume create -o type=tmpfs -o device=tmpfs -o o=size=...)",
+        )),
+        _ => Err(ApiError::internal(format!("Unknown option {name}"))),
+    }
+}
+
 /// Limits that only Windows has.
 pub(crate) fn windows_only(host: &HostConfig) -> Checked {
     refuse_if(

@@ -49,6 +49,7 @@ impl TryFrom<Asked<'_>> for ContainerSpec {
         check::isolation(&host.isolation)?;
         let joined = limits::network_of(&host)?;
         refused::check(&request)?;
+        check::storage(&host)?;
         check::config(&request.config)?;
         let mac = mac_address(&request.config, request.networking_config.as_ref())?;
         let config = request.config;

@@ -16,24 +16,11 @@ pub(crate) fn resources(host: &HostConfig, defaults: &Defaults) -> Result<Resour
     check::ulimits(&ulimits)?;
     check::windows_only(host)?;
     Ok(ResourceSpec {
-        memory: host.memory,
-        memory_swap: host.memory_swap,
-        memory_reservation: host.memory_reservation,
         memory_swappiness: host.memory_swappiness.filter(|swappiness| *swappiness != -1),
         kernel_memory: host.kernel_memory,
         kernel_memory_tcp: host.kernel_memory_tcp,
         oom_kill_disable: host.oom_kill_disable,
         oom_score_adj: host.oom_score_adj,
-        cpu_shares: host.cpu_shares,
-        nano_cpus: host.nano_cpus,
-        cpu_period: host.cpu_period,
-        cpu_quota: host.cpu_quota,
-        cpu_realtime_period: host.cpu_realtime_period,
-        cpu_realtime_runtime: host.cpu_realtime_runtime,
-        cpuset_cpus: host.cpuset_cpus.clone(),
-        cpuset_mems: host.cpuset_mems.clone(),
-        pids_limit: host.pids_limit,
-        blkio_weight: host.blkio_weight,
         blkio_weight_device: host.blkio_weight_device.iter().flatten().map(weight).collect(),
         device_read_bps: rates(host.blkio_device_read_bps.as_ref()),
         device_write_bps: rates(host.blkio_device_write_bps.as_ref()),
@@ -45,7 +32,28 @@ pub(crate) fn resources(host: &HostConfig, defaults: &Defaults) -> Result<Resour
         device_rules: host.device_cgroup_rules.iter().flatten().map(|text| rule(text)).collect::<Result<_, _>>()?,
         device_requests: host.device_requests.iter().flatten().map(request).collect(),
         cgroup_parent: host.cgroup_parent.clone(),
+        ..changeable(host)
     })
+}
+
+/// Those limits that an update can change.
+pub(crate) fn changeable(host: &HostConfig) -> ResourceSpec {
+    ResourceSpec {
+        memory: host.memory,
+        memory_swap: host.memory_swap,
+        memory_reservation: host.memory_reservation,
+        cpu_shares: host.cpu_shares,
+        nano_cpus: host.nano_cpus,
+        cpu_period: host.cpu_period,
+        cpu_quota: host.cpu_quota,
+        cpu_realtime_period: host.cpu_realtime_period,
+        cpu_realtime_runtime: host.cpu_realtime_runtime,
+        cpuset_cpus: host.cpuset_cpus.clone(),
+        cpuset_mems: host.cpuset_mems.clone(),
+        pids_limit: host.pids_limit,
+        blkio_weight: host.blkio_weight,
+        ..ResourceSpec::default()
+    }
 }
 
 /// The request's, and the daemon's for names that the request leaves alone.

@@ -7,6 +7,7 @@ use berth_api::host_config::HostConfig;
 use berth_api::network::EndpointSettings;
 use berth_api::{ContainerConfig, CreateRequest};
 
+use super::check::some;
 use crate::http::error::ApiError;
 
 /// One thing that is refused.
@@ -33,10 +34,6 @@ macro_rules! refused {
     };
 }
 
-fn some<T>(list: Option<&Vec<T>>) -> bool {
-    list.is_some_and(|list| !list.is_empty())
-}
-
 fn is_container(network: &str) -> bool {
     network.starts_with("container:")
 }
@@ -59,7 +56,6 @@ pub(crate) const REFUSED: &[Refused] = refused! {
         Endpoint(|_, e| e.driver_opts.as_ref().is_some_and(|options| !options.is_empty()));
     "HostConfig.Links", "--link", "link containers", Host(|h| some(h.links.as_ref()));
     "HostConfig.Cgroup", "", "join the cgroup of another container", Host(|h| !h.cgroup.is_empty());
-    "HostConfig.StorageOpt", "--storage-opt", "take storage options", Host(|h| !h.storage_opt.is_empty());
     "HostConfig.CpuCount, CpuPercent", "--cpu-count", "take limits that only Windows has",
         Host(|h| h.cpu_count != 0 || h.cpu_percent != 0);
     "HostConfig.Mounts: cluster, npipe", "--mount type=cluster", "mount such things",

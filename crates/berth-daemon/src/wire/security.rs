@@ -1,60 +1,16 @@
 //! `SecurityOpt` and capabilities: from Docker's option texts to the domain.
 
+use berth_api::capability::{ALL, CAPABILITIES};
 use berth_engine::spec::{IsolationSpec, SeccompSpec};
 
 use crate::http::error::ApiError;
-
-/// Every capability Linux has, without `CAP_`.
-const CAPABILITIES: [&str; 41] = [
-    "AUDIT_CONTROL",
-    "AUDIT_READ",
-    "AUDIT_WRITE",
-    "BLOCK_SUSPEND",
-    "BPF",
-    "CHECKPOINT_RESTORE",
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "DAC_READ_SEARCH",
-    "FOWNER",
-    "FSETID",
-    "IPC_LOCK",
-    "IPC_OWNER",
-    "KILL",
-    "LEASE",
-    "LINUX_IMMUTABLE",
-    "MAC_ADMIN",
-    "MAC_OVERRIDE",
-    "MKNOD",
-    "NET_ADMIN",
-    "NET_BIND_SERVICE",
-    "NET_BROADCAST",
-    "NET_RAW",
-    "PERFMON",
-    "SETFCAP",
-    "SETGID",
-    "SETPCAP",
-    "SETUID",
-    "SYSLOG",
-    "SYS_ADMIN",
-    "SYS_BOOT",
-    "SYS_CHROOT",
-    "SYS_MODULE",
-    "SYS_NICE",
-    "SYS_PACCT",
-    "SYS_PTRACE",
-    "SYS_RAWIO",
-    "SYS_RESOURCE",
-    "SYS_TIME",
-    "SYS_TTY_CONFIG",
-    "WAKE_ALARM",
-];
 
 /// Refuses names that are no capability.
 pub(crate) fn check_capabilities(field: &str, names: &[String]) -> Result<(), ApiError> {
     for name in names {
         let upper = name.to_ascii_uppercase();
         let bare = upper.strip_prefix("CAP_").unwrap_or(&upper);
-        if bare != "ALL" && !CAPABILITIES.contains(&bare) {
+        if bare != ALL && !CAPABILITIES.contains(&bare) {
             return Err(ApiError::invalid(format!("invalid {field}: unknown capability: \"CAP_{bare}\"")));
         }
     }

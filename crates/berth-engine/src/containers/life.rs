@@ -11,7 +11,7 @@ use crate::id::parse_name;
 use crate::options::{RemoveOptions, WaitCondition};
 use crate::plan::signals;
 use crate::shared::{Command, Shared};
-use crate::spec::{DEFAULT_STOP_TIMEOUT, RestartPolicy};
+use crate::spec::DEFAULT_STOP_TIMEOUT;
 use crate::{Error, Result};
 
 const SIGKILL: i32 = 9;
@@ -155,14 +155,6 @@ impl Containers {
         }
         self.ground.index_mut().reserve(&name, &shared.id)?;
         shared.ask(|reply| Command::Rename { name, reply }).await
-    }
-
-    /// Gives it another restart policy, for its next exit.
-    ///
-    /// # Errors
-    /// A policy beside `--rm`; a container that is being removed.
-    pub async fn set_restart_policy(&self, key: &str, policy: RestartPolicy) -> Result<()> {
-        self.find(key)?.ask(|reply| Command::Policy { policy, reply }).await
     }
 
     /// Registers for its end; what happens after this returns is not missed.

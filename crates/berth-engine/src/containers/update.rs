@@ -21,16 +21,16 @@ impl Containers {
     pub async fn update(&self, key: &str, asked: ResourceSpec, policy: Option<RestartPolicy>) -> Result<Vec<String>> {
         let shared = self.find(key)?;
         let warnings = resources::validate(&update::by_itself(&asked), &self.ground.host)?;
-        if shared.view().spec.auto_remove && policy.is_some_and(|policy| policy != RestartPolicy::No) {
-            let text = "Restart policy cannot be updated because AutoRemove is enabled for the container";
-            return Err(Error::State(format!("Cannot update container {}: {text}", shared.id)));
+        if let Some(policy) = policy {
+            update::may_restart(&shared.view().spec, policy)
+                .map_err(|why| Error::State(format!("Cannot update container {}: {why}", shared.id)))?;
         }
         let asked = resources::possible(&asked, &self.ground.host);
         if asked != ResourceSpec::default() {
             self.change_limits(&shared, asked).await?;
         }
         if let Some(policy) = policy {
-            shared.ask(|reply| Command::Policy { policy, reply }).await?;
+            shared.ask(|reply| Command::Respec { respec: Respec::Policy(policy), reply }).await?;
         }
         self.ground.publish(&shared.view(), "update", &[]);
         Ok(warnings)
@@ -39,7 +39,7 @@ impl Containers {
     async fn change_limits(&self, shared: &Arc<Shared>, asked: ResourceSpec) -> Result<()> {
         let unlimited = asked.pids_limit.is_some_and(|limit| limit <= 0);
         let respec = Respec::Merge(Box::new(asked));
-        let before = shared.ask(|reply| Command::Respec { respec, reply }).await?;
+        let before = shared.ask(|reply| Command::Respec { respec, reply }).await?.resources.clone();
         let view = shared.view();
         if !view.state.is_alive() {
             return Ok(());

@@ -25,7 +25,7 @@ use oci_spec::runtime::{LinuxBuilder, RootBuilder, Spec, SpecBuilder};
 use crate::host::HostFacts;
 use crate::id::ContainerId;
 use crate::policy::{DefaultSeccomp, Policy};
-use crate::spec::{ContainerSpec, SeccompSpec};
+use crate::spec::{ContainerSpec, IsolationSpec, SeccompSpec};
 use crate::view::{Effective, Paths};
 use crate::{Error, Result};
 
@@ -99,8 +99,8 @@ pub fn plan(inputs: Inputs<'_>) -> Result<Plan> {
         .resources(resources::limits(inputs)?)
         .devices(devices::nodes(inputs.devices)?)
         .cgroups_path(PathBuf::from(&cgroup))
-        .masked_paths(masked_paths(spec))
-        .readonly_paths(readonly_paths(spec))
+        .masked_paths(masked_paths(&spec.isolation).unwrap_or_default())
+        .readonly_paths(readonly_paths(&spec.isolation).unwrap_or_default())
         .sysctl(spec.isolation.sysctls.clone().into_iter().collect::<std::collections::HashMap<_, _>>())
         .rootfs_propagation(mounts::root_propagation(&inputs.effective.mounts))
         .build()
@@ -155,24 +155,24 @@ pub const MASKED_PATHS: [&str; 12] = [
 /// Paths that may be read but not written (Docker's list).
 pub const READONLY_PATHS: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
-fn chosen_paths(asked: Option<&Vec<String>>, privileged: bool, default: &[&str]) -> Vec<String> {
+fn chosen_paths(asked: Option<&Vec<String>>, privileged: bool, default: &[&str]) -> Option<Vec<String>> {
     match asked {
-        Some(paths) => paths.clone(),
-        None if privileged => Vec::new(),
-        None => default.iter().map(ToString::to_string).collect(),
+        Some(paths) => Some(paths.clone()),
+        None if privileged => None,
+        None => Some(default.iter().map(ToString::to_string).collect()),
     }
 }
 
-/// The paths replaced by nothing, as `inspect` shows them too.
+/// The paths replaced by nothing, as `inspect` shows them too; `None`: a privileged container has no list.
 #[must_use]
-pub fn masked_paths(spec: &ContainerSpec) -> Vec<String> {
-    chosen_paths(spec.isolation.masked_paths.as_ref(), spec.isolation.privileged, &MASKED_PATHS)
+pub fn masked_paths(isolation: &IsolationSpec) -> Option<Vec<String>> {
+    chosen_paths(isolation.masked_paths.as_ref(), isolation.privileged, &MASKED_PATHS)
 }
 
-/// The paths made read-only, as `inspect` shows them too.
+/// The paths made read-only, as `inspect` shows them too; `None`: a privileged container has no list.
 #[must_use]
-pub fn readonly_paths(spec: &ContainerSpec) -> Vec<String> {
-    chosen_paths(spec.isolation.readonly_paths.as_ref(), spec.isolation.privileged, &READONLY_PATHS)
+pub fn readonly_paths(isolation: &IsolationSpec) -> Option<Vec<String>> {
+    chosen_paths(isolation.readonly_paths.as_ref(), isolation.privileged, &READONLY_PATHS)
 }
 
 fn seccomp(inputs: Inputs<'_>, capabilities: BTreeSet<String>) -> Seccomp {

@@ -80,7 +80,8 @@ impl Task {
             self.exec_over(&session, 137);
         }
         self.show();
-        if oom_killed {
+        // A shim of the version before says it at the end only.
+        if oom_killed && !std::mem::take(&mut self.out_of_memory) {
             self.publish("oom", &[]);
         }
         let lasted = self.state.exit().map_or(0, |e| e.finished_at.duration_since(e.started_at).as_secs());

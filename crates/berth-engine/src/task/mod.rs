@@ -99,6 +99,8 @@ pub(crate) struct Task {
     next: Option<tokio::time::Instant>,
     /// Where it has a check and was started once.
     health: Option<Arc<Health>>,
+    /// Of this run it was said that its memory ran out.
+    out_of_memory: bool,
     /// Its anonymous volumes are to go with it.
     with_volumes: bool,
     /// Who waits for it to be removed once it has exited.
@@ -160,6 +162,7 @@ impl Task {
             sessions: Vec::new(),
             keep: false,
             health,
+            out_of_memory: false,
             with_volumes: false,
             removal: Vec::new(),
         })
@@ -189,7 +192,6 @@ impl Task {
         match command {
             Command::Start { reply } => return self.start(reply).await,
             Command::Signal { signal, key, by_hand, reply } => self.signal(signal, &key, by_hand, reply).await,
-            Command::Policy { policy, reply } => self.set_policy(policy, reply).await,
             Command::Pause { reply } => self.pause(reply),
             Command::Resume { reply } => self.resume(reply),
             Command::Keep { keep } => {

@@ -1,6 +1,5 @@
 //! Starting again by policy: waiting for the next attempt, making it, calling it off.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -10,12 +9,11 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::{Fate, Task};
+use crate::Result;
 use crate::containers::Exit;
 use crate::ground::Ground;
-use crate::shared::Reply;
 use crate::spec::RestartPolicy;
 use crate::state::{Change, State};
-use crate::{Error, Result};
 
 /// Until the next attempt is due and may be made; without one, for ever. Many are due when a daemon starts: they queue.
 pub(super) async fn due(next: Option<Instant>, ground: &Ground) -> Option<OwnedSemaphorePermit> {
@@ -93,28 +91,5 @@ impl Task {
             RestartPolicy::UnlessStopped => Durability::Synced,
             _ => Durability::Relaxed,
         }
-    }
-
-    /// `update --restart`: goes for the next exit; a restart that is under way goes on.
-    pub(super) async fn set_policy(&mut self, policy: RestartPolicy, reply: Reply<()>) {
-        if matches!(self.state, State::Removing(_) | State::Dead { .. }) {
-            let text = format!(
-                "Cannot update container {}: Container is marked for removal and cannot be \"update\".",
-                self.id
-            );
-            return drop(reply.send(Err(Error::State(text))));
-        }
-        if self.record.spec.auto_remove && policy != RestartPolicy::No {
-            let text = "Restart policy cannot be updated because AutoRemove is enabled for the container";
-            return drop(reply.send(Err(Error::Invalid(text.into()))));
-        }
-        let before = Arc::clone(&self.record.spec);
-        Arc::make_mut(&mut self.record.spec).restart = policy;
-        let saved = self.save(Durability::Synced).await;
-        if saved.is_err() {
-            self.record.spec = before;
-        }
-        self.show();
-        drop(reply.send(saved));
     }
 }

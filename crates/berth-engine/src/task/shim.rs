@@ -62,6 +62,11 @@ impl Task {
             }
             Ok(Incoming::Event(Event::Hello { status, .. })) => self.hello(status).await,
             Ok(Incoming::Event(Event::Exited { code, oom_killed, at })) => self.exited(code, oom_killed, &at).await,
+            Ok(Incoming::Event(Event::OutOfMemory {})) => {
+                self.out_of_memory = true;
+                self.publish("oom", &[]);
+                Fate::Lives
+            }
             Ok(Incoming::Event(Event::ExecExited { id, code, .. })) => {
                 self.exec_exited(&id, code);
                 Fate::Lives
@@ -73,6 +78,7 @@ impl Task {
 
     /// The first word on a connection: for one that was taken up, what became of the container meanwhile.
     async fn hello(&mut self, status: Status) -> Fate {
+        self.out_of_memory = status.out_of_memory;
         if !matches!(self.state, State::Starting { .. }) {
             return Fate::Lives;
         }

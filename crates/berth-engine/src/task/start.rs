@@ -91,6 +91,7 @@ impl Task {
         let _files = self.shared.files.clone().lock_owned().await;
         self.change(Change::Start(Timestamp::now()));
         self.runs += 1;
+        self.out_of_memory = false;
         if let Some(shim) = self.retiring.take() {
             drop(tokio::time::timeout(FAREWELL, shim).await);
         }

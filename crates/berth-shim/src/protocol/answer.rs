@@ -78,6 +78,9 @@ pub struct Status {
     /// Log lines that could not be written.
     #[serde(default)]
     pub dropped_log_lines: u64,
+    /// An [`Event::OutOfMemory`] was said.
+    #[serde(default)]
+    pub out_of_memory: bool,
 }
 
 /// A shim's answer.
@@ -132,6 +135,8 @@ pub enum Event {
         /// RFC 3339 in UTC, nanoseconds.
         at: String,
     },
+    /// The kernel killed a process of the container for lack of memory; init may go on.
+    OutOfMemory {},
     /// An exec session ended.
     ExecExited {
         /// Which.

@@ -128,6 +128,7 @@ mod tests {
             state: super::super::State::Exited { code: 137, oom_killed: true, at: "u".into() },
             execs: vec![],
             dropped_log_lines: 0,
+            out_of_memory: false,
         };
         let said = FromShim { seq: Some(1), response: Some(Response::Status(status.clone())), event: None };
         let back = Incoming::parse(&serde_json::to_vec(&said).unwrap()).unwrap();

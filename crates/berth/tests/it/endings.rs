@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::host::{BERTH, Cli, Host, until};
 
-rows![killed_for_want_of_memory, stop_events_in_order];
+rows![killed_for_want_of_memory, want_of_memory_is_told_at_once, stop_events_in_order];
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -22,6 +22,23 @@ fn killed_for_want_of_memory(host: &Host) {
     assert_eq!(tail, ["start", "oom", "die"], "{events}");
     host.run(&["start", &name]);
     until("it is killed again", || host.inspect(&name, "{{.State.Status}}") == "exited");
+}
+
+/// Not only at the end: the container goes on after one of its processes was killed.
+fn want_of_memory_is_told_at_once(host: &Host) {
+    let (image, name) = (host.image(), host.name("oom"));
+    let script = "sh -c 'exec tail -c 200m /dev/zero'; exec sleep 300";
+    host.run(&["run", "-d", "--memory", "16m", "--name", &name, &image, "sh", "-c", script]);
+    let told = || {
+        let events = ["events", "--since", "0", "--until", &now(), "--filter", &format!("container={name}")];
+        let events = host.run(&[&events[..], &["--format", "{{.Action}}"]].concat());
+        events.lines().filter(|line| matches!(*line, "start" | "oom" | "die")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    until("it is told", || told() == ["start", "oom"]);
+    assert_eq!(host.inspect(&name, "{{.State.Status}}"), "running");
+    host.run(&["kill", &name]);
+    until("it has ended", || told().contains(&"die".to_owned()));
+    assert_eq!(told(), ["start", "oom", "die"]);
 }
 
 fn now() -> String {

@@ -1,10 +1,12 @@
 //! What a container uses, its processes, and changing its limits: `stats`, `top`, `update`.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 use std::time::Duration;
 
 use crate::host::{Host, until};
+use crate::resources::has_controller;
 
 rows![
     a133_top,
@@ -15,6 +17,7 @@ rows![
     update_changes_what_does_not_run,
     update_refuses_what_cannot_be,
     update_changes_the_policy,
+    update_leaves_what_cannot_change,
 ];
 
 fn running(host: &Host, options: &[&str], command: &[&str]) -> String {
@@ -162,7 +165,10 @@ fn update_refuses_what_cannot_be(host: &Host) {
     update(&["-m", "5m"]).fails_with(1, "Minimum memory limit allowed is 6MB");
     update(&["-m", "1g"]).fails_with(1, "Memory limit should be smaller than already set memoryswap limit");
     update(&["--cpu-quota", "5000"]).fails_with(1, "CPU Quota cannot be updated as NanoCPUs has already been set");
-    update(&["--cpuset-cpus", "4000"]).fails_with(1, "Requested CPUs are not available");
+    match has_controller("cpuset") {
+        true => update(&["--cpuset-cpus", "4000"]).fails_with(1, "Requested CPUs are not available"),
+        false => assert!(update(&["--cpuset-cpus", "4000"]).err.contains("Cpuset discarded")),
+    }
     assert!(!update(&[]).ok());
     // Nothing of it has happened.
     assert_eq!(memory(host, &name), (64 << 20).to_string());
@@ -173,14 +179,41 @@ fn update_refuses_what_cannot_be(host: &Host) {
 }
 
 fn update_changes_the_policy(host: &Host) {
-    let name = running(host, &[], &["sh", "-c", "sleep 1; exit 3"]);
+    // It ends when it is told to: on a slow machine an update takes longer than any nap.
+    let name = running(host, &[], &["sh", "-c", "until [ -e /end ]; do sleep 0.1; done; exit 3"]);
     host.run(&["update", "--restart", "on-failure:2", &name]);
     let policy = "{{.HostConfig.RestartPolicy.Name}}:{{.HostConfig.RestartPolicy.MaximumRetryCount}}";
     assert_eq!(host.inspect(&name, policy), "on-failure:2");
+    host.run(&["exec", &name, "touch", "/end"]);
     until("it has been restarted twice", || host.inspect(&name, "{{.RestartCount}} {{.State.Status}}") == "2 exited");
     let temporary = sleeping(host, &["--rm"]);
     host.try_run(&["update", "--restart", "always", &temporary])
         .fails_with(1, "Restart policy cannot be updated because AutoRemove is enabled for the container");
     host.try_run(&["update", "--restart", "bogus", &name]).fails_with(1, "invalid restart policy");
     host.run(&["rm", "-f", &temporary]);
+}
+
+/// Docker's API takes fields that are fixed once a container is made, and leaves them; berth says so.
+fn update_leaves_what_cannot_change(host: &Host) {
+    let name = sleeping(host, &["-m", "64m"]);
+    let update = |body: &str| {
+        let socket = host.address().strip_prefix("unix://").unwrap();
+        let mut stream = UnixStream::connect(socket).unwrap();
+        let head = format!("POST /v1.41/containers/{name}/update HTTP/1.1\r\nHost: x\r\nConnection: close\r\n");
+        let length = body.len();
+        write!(stream, "{head}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let answer = update(r#"{"Ulimits":[{"Name":"nofile","Soft":10,"Hard":20}],"CgroupParent":"x","CpuShares":600}"#);
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    for field in ["Ulimits", "CgroupParent"] {
+        let told = answer.contains(&format!("{field} cannot be changed once a container is made"));
+        assert_eq!(told, host.is_berth(), "{field}: {answer}");
+    }
+    let shown = "{{.HostConfig.Ulimits}} {{.HostConfig.CgroupParent}} {{.HostConfig.CpuShares}}";
+    assert_eq!(host.inspect(&name, shown), "[]  600");
+    let refused = update(r#"{"MemorySwappiness":500}"#);
+    assert!(refused.contains("Invalid value: 500, valid memory swappiness range is 0-100"), "{refused}");
 }

@@ -32,6 +32,7 @@ mod contexts;
 mod debian;
 mod devices;
 mod dry_run;
+mod echoes;
 mod endings;
 mod events;
 mod faults;

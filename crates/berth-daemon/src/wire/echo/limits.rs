@@ -1,6 +1,7 @@
 //! Limits, namespaces and confinement as `HostConfig` shows them.
 
 use berth_api::host_config::{DeviceMapping, DeviceRequest, HostConfig, ThrottleDevice, Ulimit, WeightDevice};
+use berth_engine::plan;
 use berth_engine::spec::{
     CgroupnsMode, DeviceSpec, DeviceValue, IpcMode, IsolationSpec, PidMode, ResourceSpec, SeccompSpec,
 };
@@ -87,7 +88,6 @@ fn request(request: &berth_engine::spec::DeviceRequest) -> DeviceRequest {
 /// The container's namespaces and confinement, over `rest`. `cgroup_namespace` is what containers get on this host.
 pub(super) fn isolation(isolation: &IsolationSpec, cgroup_namespace: &str, rest: HostConfig) -> HostConfig {
     let list = |list: &Vec<String>| shown(list, Clone::clone);
-    let (masked_paths, readonly_paths) = hidden_paths(isolation);
     let host = |is: bool| if is { "host".to_owned() } else { String::new() };
     HostConfig {
         cap_add: list(&isolation.cap_add),
@@ -117,8 +117,8 @@ pub(super) fn isolation(isolation: &IsolationSpec, cgroup_namespace: &str, rest:
         security_opt: security_options(isolation),
         sysctls: isolation.sysctls.clone(),
         init: isolation.init.then_some(true),
-        masked_paths,
-        readonly_paths,
+        masked_paths: plan::masked_paths(isolation),
+        readonly_paths: plan::readonly_paths(isolation),
         ..rest
     }
 }
@@ -143,29 +143,4 @@ fn security_options(isolation: &IsolationSpec) -> Option<Vec<String>> {
         options.push("label=disable".to_owned());
     }
     (!options.is_empty()).then_some(options)
-}
-
-/// The lists in force; a privileged container has none.
-fn hidden_paths(isolation: &IsolationSpec) -> (Option<Vec<String>>, Option<Vec<String>>) {
-    const MASKED: [&str; 12] = [
-        "/proc/acpi",
-        "/proc/asound",
-        "/proc/interrupts",
-        "/proc/kcore",
-        "/proc/keys",
-        "/proc/latency_stats",
-        "/proc/sched_debug",
-        "/proc/scsi",
-        "/proc/timer_list",
-        "/proc/timer_stats",
-        "/sys/devices/virtual/powercap",
-        "/sys/firmware",
-    ];
-    const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
-    let given = |asked: &Option<Vec<String>>, default: &[&str]| match asked {
-        Some(paths) => Some(paths.clone()),
-        None if isolation.privileged => None,
-        None => Some(default.iter().map(|path| (*path).to_owned()).collect()),
-    };
-    (given(&isolation.masked_paths, &MASKED), given(&isolation.readonly_paths, &READ_ONLY))
 }
