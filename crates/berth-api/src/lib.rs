@@ -19,6 +19,7 @@ pub mod files;
 pub mod filters;
 pub mod host_config;
 pub mod image;
+pub mod image_contents;
 pub mod inspect;
 pub mod network;
 pub mod plan;

@@ -72,10 +72,10 @@ pub(crate) struct Group {
 }
 
 use crate::cmd::{
-    attach, commit, completion, context, cp, create, df, dial_stdio, diff, events, exec, export, history, image_prune,
-    images, info, inspect, kill, login, logs, manifest, network, pause, port, prune, ps, pull, rename, restart, rm,
-    rmi, run, search, start, stats, stop, stop_all, system_check, system_prune, tag, top, unpause, update, version,
-    volume, wait,
+    attach, commit, completion, context, cp, create, df, dial_stdio, diff, events, exec, export, history, image_diff,
+    image_explain, image_flatten, image_prune, image_rebase, images, info, inspect, kill, login, logs, manifest,
+    network, pause, port, prune, ps, pull, rename, restart, rm, rmi, run, search, start, stats, stop, stop_all,
+    system_check, system_prune, tag, top, unpause, update, version, volume, wait,
 };
 
 /// The commands at the top, in the order of help.
@@ -166,6 +166,9 @@ const IMAGE: Group = Group {
     name: "image",
     about: "Manage images",
     commands: &[
+        ("diff", &image_diff::COMMAND),
+        ("explain", &image_explain::COMMAND),
+        ("flatten", &image_flatten::COMMAND),
         ("history", &history::COMMAND),
         ("inspect", &inspect::IMAGE),
         ("ls", &images::LS),
@@ -173,6 +176,7 @@ const IMAGE: Group = Group {
         ("prune", &image_prune::COMMAND),
         ("pull", &pull::COMMAND),
         ("rm", &rmi::RM),
+        ("rebase", &image_rebase::COMMAND),
         ("remove", &rmi::RM),
         ("tag", &tag::COMMAND),
     ],

@@ -1,7 +1,7 @@
 //! Calls about volumes.
 
 use berth_api::Filters;
-use berth_api::volume::{CreateVolume, Volume, VolumeList, VolumesPruned};
+use berth_api::volume::{CreateVolume, Volume, VolumeList};
 use http::Method;
 
 use crate::query::Path;
@@ -32,14 +32,5 @@ impl Client {
     /// 404: no such volume. 409: containers need it.
     pub async fn remove_volume(&self, name: &str, force: bool) -> Result<(), Error> {
         self.call(Method::DELETE, Path::new(&["volumes", name]).flag("force", force)).done().await
-    }
-
-    /// Removes volumes that no container needs. `dry`: only says which (berth's own; another daemon refuses it).
-    ///
-    /// # Errors
-    /// 400: a filter that is none.
-    pub async fn prune_volumes(&self, wanted: &Filters, dry: bool) -> Result<VolumesPruned, Error> {
-        let path = Path::new(&["volumes", "prune"]).text("filters", &filters(wanted)).flag("dry-run", dry);
-        self.call(if dry { Method::GET } else { Method::POST }, path).decode().await
     }
 }

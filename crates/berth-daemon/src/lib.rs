@@ -13,7 +13,6 @@
 #![cfg_attr(test, recursion_limit = "256")]
 
 mod daemon;
-mod disk;
 mod flags;
 mod group;
 mod http;

@@ -37,6 +37,9 @@ pub enum Error {
     /// Names that tags may not have.
     #[error("refusing to create {0}")]
     TagRefused(&'static str),
+    /// An image that cannot be put onto that base.
+    #[error("{0}")]
+    NotRebased(String),
     /// The last name of an image that a container uses.
     #[error(
         "conflict: unable to remove repository reference {reference:?} (must force) - \
@@ -198,7 +201,7 @@ impl Error {
             | Self::WrongPlatform { .. }
             | Self::PlatformMismatch { .. } => ErrorKind::NotFound,
             Self::ReferenceInUse { .. } | Self::InUse { .. } | Self::Vanished(_) => ErrorKind::Conflict,
-            Self::Reference(_) | Self::TagRefused(_) => ErrorKind::Invalid,
+            Self::Reference(_) | Self::TagRefused(_) | Self::NotRebased(_) => ErrorKind::Invalid,
             Self::Unauthorized(_) => ErrorKind::Unauthorized,
             Self::Unavailable(_) | Self::BlobAway { .. } => ErrorKind::Unavailable,
             Self::BadImage(_)

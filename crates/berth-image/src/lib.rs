@@ -6,12 +6,15 @@
 //!
 //! Start reading at [`ImageStore`]; a pull is `pull/`, and [`snapshot`] mounts the result.
 
+mod assembled;
 mod check;
 mod commit;
+mod contents;
 mod delete;
 mod error;
 mod event;
 mod family;
+mod flatten;
 mod history;
 mod image;
 mod index;
@@ -21,6 +24,7 @@ mod need;
 mod prune;
 mod pull;
 mod push;
+mod rebase;
 mod recall;
 mod record;
 mod resolve;
@@ -34,6 +38,9 @@ mod waiting;
 
 pub use check::{CheckOptions, Checked, Containers, Object, Problem, ProblemKind, Waiting};
 pub use commit::Commit;
+pub use contents::difference::{Aspect, Difference, Differing, Setting};
+pub use contents::explain::{Directory, Duplicate, ExplainedLayer, Explanation, Wasted};
+pub use contents::tree::How;
 pub use delete::{DeleteOptions, Deleted, Untagged};
 pub use error::{Error, ErrorKind};
 pub use event::{LayerPhase, PullEvent};
@@ -42,6 +49,7 @@ pub use image::Image;
 pub use lease::Lease;
 pub use prune::Pruned;
 pub use pull::decompress::decompress;
+pub use rebase::Rebased;
 pub use store::{ImageStore, PullConfig, Pulled};
 pub use usage::{ImageUsage, Usage};
 

@@ -85,7 +85,7 @@ impl View {
 }
 
 /// With an ellipsis in the last place.
-fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     match text.chars().count() > SHORT {
         true => text.chars().take(SHORT - 1).chain(['…']).collect(),
         false => text.to_owned(),

@@ -1,5 +1,7 @@
 //! `images` and `image ls`.
 
+mod tree;
+
 use std::collections::BTreeMap;
 
 use berth_api::image::ImageSummary;
@@ -28,7 +30,7 @@ pub(crate) const COMMAND: Command = Command {
         Flag::text("format", FORMAT_HELP),
         Flag::switch("no-trunc", "Nothing shortened"),
         Flag::switch("quiet", "Only ids").short('q'),
-        Flag::switch("tree", "As a tree").hidden(),
+        Flag::switch("tree", "Each with the images for its platforms"),
     ],
     args: Args::AtMost(1),
     interspersed: true,
@@ -45,9 +47,7 @@ const DIGEST_TABLE: &str = "{{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{.
 
 fn run(session: &Session, parsed: &Parsed) -> Outcome {
     if parsed.on("tree") {
-        return Err(Failure::new(
-            "--tree is not built yet (docs/not-yet.md): an image here has one platform, so a list shows it all",
-        ));
+        return tree(session, parsed);
     }
     let quiet = parsed.on("quiet");
     let given = match parsed.get("format") {
@@ -60,12 +60,7 @@ fn run(session: &Session, parsed: &Parsed) -> Outcome {
     if quiet && matches!(given.trim(), "" | "table") {
         format = Format::Template("{{.ID}}".to_owned());
     }
-    let mut wanted = filters(parsed);
-    if let Some(reference) = parsed.args.first() {
-        wanted.add("reference", reference);
-    }
-    let options =
-        ListImages { all: parsed.on("all"), digests: parsed.on("digests"), manifests: false, filters: wanted };
+    let options = wanted(parsed);
     let client = session.client()?;
     let images = session.block_on(client.list_images(&options))??;
     let view = View {
@@ -76,6 +71,29 @@ fn run(session: &Session, parsed: &Parsed) -> Outcome {
     let rows: Vec<Value> = images.iter().flat_map(|image| view.rows(image)).collect();
     crate::print(&format.render(&rows, &headings(), format::PARSING)?);
     Ok(0)
+}
+
+fn tree(session: &Session, parsed: &Parsed) -> Outcome {
+    if let Some(other) = ["quiet", "no-trunc", "digests"].into_iter().find(|name| parsed.on(name)) {
+        return Err(Failure::new(format!("--{other} does not go with --tree")));
+    }
+    if parsed.get("format").is_some_and(|format| !format.is_empty()) {
+        return Err(Failure::new("--format does not go with --tree"));
+    }
+    let options = ListImages { manifests: true, ..wanted(parsed) };
+    let client = session.client()?;
+    let images = session.block_on(client.list_images(&options))??;
+    crate::print(&tree::render(&images));
+    Ok(0)
+}
+
+/// Which images are asked for.
+fn wanted(parsed: &Parsed) -> ListImages {
+    let mut wanted = filters(parsed);
+    if let Some(reference) = parsed.args.first() {
+        wanted.add("reference", reference);
+    }
+    ListImages { all: parsed.on("all"), digests: parsed.on("digests"), manifests: false, filters: wanted }
 }
 
 /// How images are shown.

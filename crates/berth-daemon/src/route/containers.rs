@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use berth_api::{ApiVersion, ContainerSummary, CreateRequest, CreateResponse};
 use berth_engine::spec::ContainerSpec;
+use berth_engine::volumes::disk_usage;
 use berth_engine::{ContainerView, RemoveOptions};
 use http::StatusCode;
 use jiff::Timestamp;
@@ -74,7 +75,7 @@ pub(super) fn summaries(daemon: &Daemon, views: &[Arc<ContainerView>], size: boo
 
 /// Bytes written, and with the image's.
 fn sizes(daemon: &Daemon, view: &ContainerView) -> (i64, i64) {
-    let written = crate::disk::usage(&view.paths.upper);
+    let written = disk_usage(&view.paths.upper);
     let image = daemon.images.resolve(&view.image_id.to_string()).map_or(0, |image| image.size);
     let number = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
     (number(written), number(written + image))

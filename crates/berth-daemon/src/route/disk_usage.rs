@@ -6,6 +6,7 @@ use berth_api::ApiVersion;
 use berth_api::disk_usage::DiskUsage;
 use berth_api::volume::{Volume, VolumeUsage};
 use berth_engine::ContainerView;
+use berth_engine::volumes::disk_usage;
 use http::StatusCode;
 
 use super::containers;
@@ -99,8 +100,8 @@ fn count(daemon: &Daemon, kinds: Kinds) -> Result<DiskUsage, ApiError> {
 
 /// Bytes in a container's directory outside its writable layer: its logs, most of all.
 fn beside(view: &Arc<ContainerView>) -> i64 {
-    let layer = crate::disk::usage(&view.paths.upper) + crate::disk::usage(&view.paths.work);
-    number(crate::disk::usage(&view.paths.directory).saturating_sub(layer))
+    let layer = disk_usage(&view.paths.upper) + disk_usage(&view.paths.work);
+    number(disk_usage(&view.paths.directory).saturating_sub(layer))
 }
 
 fn number(bytes: u64) -> i64 {

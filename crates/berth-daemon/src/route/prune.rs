@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use berth_api::container::ContainersPruned;
+use berth_engine::volumes::disk_usage;
 use berth_engine::{ContainerView, EventKind, RemoveOptions};
 use futures_util::{StreamExt, stream};
 use http::StatusCode;
@@ -68,7 +69,7 @@ async fn prune(call: &Call, dry: bool) -> Result<ContainersPruned, ApiError> {
 /// Its id and what it took up, log included; nothing where it is still there.
 async fn remove(daemon: Arc<Daemon>, view: Arc<ContainerView>, dry: bool) -> Option<(String, u64)> {
     let directory = view.paths.directory.clone();
-    let bytes = tokio::task::spawn_blocking(move || crate::disk::usage(&directory)).await.unwrap_or(0);
+    let bytes = tokio::task::spawn_blocking(move || disk_usage(&directory)).await.unwrap_or(0);
     if dry {
         return Some((view.id.to_string(), bytes));
     }

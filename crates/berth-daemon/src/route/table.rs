@@ -3,8 +3,8 @@
 use http::Method;
 
 use super::{
-    Action, Operation, archive, check, commit, containers, disk_usage, down, exec, figures, history, images, log,
-    networks, prune, prune_images, pull, registries, stdio, system, tag, update, volumes,
+    Action, Operation, archive, check, commit, containers, disk_usage, down, exec, figures, history, image_contents,
+    image_making, images, log, networks, prune, prune_images, pull, registries, stdio, system, tag, update, volumes,
 };
 
 macro_rules! operations {
@@ -91,6 +91,11 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
     GET "/images/{name}/get" => NotYet(SAVE);
     GET "/images/{name}/history" => serve!(history::history);
     GET "/images/{name}/json" => serve!(images::inspect);
+    // Ours: what is in an image.
+    GET "/images/{name}/explain" => serve!(image_contents::explain);
+    GET "/images/{name}/diff" => serve!(image_contents::diff);
+    POST "/images/{name}/flatten" => serve!(image_making::flatten);
+    POST "/images/{name}/rebase" => serve!(image_making::rebase);
     POST "/images/{name}/push" => NotYet("push images");
     POST "/images/{name}/tag" => serve!(tag::tag);
     DELETE "/images/{name}" => serve!(images::remove);

@@ -11,6 +11,7 @@ pub(crate) mod files;
 pub(crate) mod glob;
 pub(crate) mod health;
 pub(crate) mod image;
+pub(crate) mod image_contents;
 pub(crate) mod image_filter;
 pub(crate) mod info;
 pub(crate) mod inspect;

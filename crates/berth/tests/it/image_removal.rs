@@ -260,6 +260,14 @@ fn a086_prune_all(host: &Host) {
     let prune = |filter: &str| host.run(&["image", "prune", "-af", "--filter", filter]);
     prune(&filter);
     assert!(has(host, &labelled), "a container stands on it");
+    if host.is_berth() {
+        // All its names stay, not only the last one.
+        let second = format!("{name}:second");
+        host.run(&["tag", &labelled, &second]);
+        prune(&filter);
+        assert!(has(host, &second));
+        host.run(&["rmi", &second]);
+    }
     host.run(&["rm", &container]);
     prune(&format!("{filter}5"));
     prune("until=2001-01-01T00:00:00Z");
@@ -267,9 +275,9 @@ fn a086_prune_all(host: &Host) {
     let done = prune(&filter);
     assert!(done.contains(&format!("untagged: {name}:labelled\ndeleted: {labelled}")), "{done}");
     assert!(has(host, &name), "it has a name, and no such label");
-    host.try_run(&["image", "prune", "-f", "--filter", "dangling=maybe"])
-        .fails_with(1, "nvalid filter 'dangling=[maybe");
     if host.is_berth() {
+        host.try_run(&["image", "prune", "-f", "--filter", "dangling=maybe"])
+            .fails_with(1, "nvalid filter 'dangling=[maybe");
         let done = host.run(&["image", "prune", "-af"]);
         assert!(done.contains(&format!("deleted: {id}")) && !has(host, &image), "{done}");
         assert!(done.contains("Total reclaimed space: ") && !done.ends_with(": 0B"), "{done}");
@@ -303,9 +311,9 @@ fn a089_system_df(host: &Host) {
     for column in ["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE", "SHARED SIZE", "UNIQUE SIZE", "CONTAINERS"] {
         assert!(heading.contains(column), "{verbose}");
     }
-    let line = verbose.lines().find(|line| line.starts_with(&image)).unwrap();
-    assert!(line.trim_end().ends_with('1'), "{verbose}");
     if host.is_berth() {
+        let line = verbose.lines().find(|line| line.starts_with(&image)).unwrap();
+        assert!(line.trim_end().ends_with('1'), "{verbose}");
         let total =
             host.run(&["system", "df", "--format", "{{.Type}} {{.TotalCount}} {{.Active}} {{.Size}} {{.Reclaimable}}"]);
         assert!(total.starts_with("Images 1 1 ") && total.lines().next().unwrap().ends_with(" 0B (0%)"), "{total}");

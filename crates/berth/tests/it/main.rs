@@ -41,6 +41,7 @@ mod files;
 mod health;
 mod hostile;
 mod hosts;
+mod image_contents;
 mod image_events;
 mod image_removal;
 mod images;

@@ -185,12 +185,13 @@ fn prune_takes_what_nobody_named(host: &Host) {
     let place = host.run(&["volume", "inspect", "-f", "{{.Mountpoint}}", &loose]);
     fs::write(format!("{place}/f"), [0; 1000]).unwrap();
     let asked = host.run_with_input(&["volume", "prune"], b"n\n");
+    assert_eq!((asked.code, asked.err.as_str()), (0, ""));
     assert!(
         asked.out.contains("WARNING! This will remove anonymous local volumes not used by at least one container.")
     );
     if host.cli() == Cli::Ours {
         let dry = host.run(&["volume", "prune", "--dry-run"]);
-        assert_eq!(dry, format!("Would Delete Volumes:\n{loose}\n\nTotal reclaimable space: 1kB"));
+        assert_eq!(dry, format!("Would delete volumes:\n{loose}\n\nTotal space that would be reclaimed: 1kB"));
     }
     assert!(volumes(host).contains(&loose));
     let pruned = host.run(&["volume", "prune", "-f"]);

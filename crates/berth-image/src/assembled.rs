@@ -1,0 +1,138 @@
+//! An image put together of layers that are here, or that are made now.
+
+use std::io::{self, BufReader, Read};
+use std::sync::Arc;
+
+use berth_archive::{Limits, UnpackError, unpack};
+use berth_oci::{ChainId, Descriptor, DiffId, Hasher, ImageConfig, ImageId, Manifest, Reference, media};
+use berth_state::Durability;
+
+use crate::layers::Incoming;
+use crate::lease::Lease;
+use crate::record::{ImageRecord, LayerRecord, NameRecord};
+use crate::resolve::name_key;
+use crate::store::{Inner, now};
+use crate::{Error, Result};
+
+const BUFFER: usize = 128 << 10;
+
+/// A layer that is unpacked and has no name yet; dropped, it is gone.
+#[derive(Debug)]
+pub(crate) struct Unnamed {
+    incoming: Incoming,
+    /// The digest of its archive.
+    pub(crate) diff_id: DiffId,
+    /// Bytes of its archive.
+    pub(crate) length: u64,
+    /// Bytes of its files.
+    pub(crate) size: u64,
+}
+
+impl Unnamed {
+    /// Of a layer's archive, not compressed, which is read to its end.
+    pub(crate) fn of_tar(inner: &Inner, tar: impl Read) -> Result<Self> {
+        let incoming = inner.layers.incoming()?;
+        let mut hashed = BufReader::with_capacity(BUFFER, Hashed { tar, hasher: Hasher::default(), length: 0 });
+        let bad = |reason: String| Error::Content(format!("making a layer: {reason}"));
+        let unpacked = unpack(&mut hashed, &incoming.diff(), Limits::default());
+        let unpacked = unpacked.map_err(|e: UnpackError| bad(e.to_string()))?;
+        // What follows the end mark belongs to the digest.
+        io::copy(&mut hashed, &mut io::sink()).map_err(|e| bad(e.to_string()))?;
+        let Hashed { hasher, length, .. } = hashed.into_inner();
+        Ok(Self { incoming, diff_id: DiffId(hasher.finish()), length, size: unpacked.size })
+    }
+
+    /// Gives it its place in a stack, durably; it is to be recorded by the caller, who has claimed it before.
+    pub(crate) fn publish(self, inner: &Inner, chain: &ChainId) -> Result<()> {
+        inner.layers.sync()?;
+        self.incoming.publish(chain)
+    }
+}
+
+/// Hashes what is read through it.
+struct Hashed<R> {
+    tar: R,
+    hasher: Hasher,
+    length: u64,
+}
+
+impl<R: Read> Read for Hashed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let got = self.tar.read(buffer)?;
+        self.hasher.update(&buffer[..got]);
+        self.length += got as u64;
+        Ok(got)
+    }
+}
+
+/// What an image is put together of.
+#[derive(Debug)]
+pub(crate) struct Assembly {
+    /// Complete: its layers are those below.
+    pub(crate) config: ImageConfig,
+    /// Bottom first; they are on disk, and recorded with the image where they are not yet.
+    pub(crate) layers: Vec<(ChainId, LayerRecord)>,
+    pub(crate) name: Option<Reference>,
+}
+
+/// Describes and records it, durably. `lease` claims its layers and their blobs.
+pub(crate) fn assemble(inner: &Arc<Inner>, assembly: Assembly, mut lease: Lease) -> Result<ImageId> {
+    let Assembly { config, layers, name } = assembly;
+    let config_bytes = json(&config)?;
+    let manifest = Manifest {
+        schema_version: 2,
+        media_type: Some(media::OCI_MANIFEST.to_owned()),
+        artifact_type: None,
+        config: Descriptor::of(media::OCI_CONFIG, &config_bytes),
+        layers: layers.iter().map(|(_, layer)| described(&layer.blob)).collect(),
+        annotations: None,
+    };
+    let manifest_bytes = json(&manifest)?;
+    let descriptor = Descriptor::of(media::OCI_MANIFEST, &manifest_bytes);
+    for (digest, bytes) in [(&manifest.config.digest, &config_bytes), (&descriptor.digest, &manifest_bytes)] {
+        lease.blob(digest);
+        inner.content.put(digest, bytes)?;
+    }
+    let id = ImageId(manifest.config.digest.clone());
+    let image = ImageRecord {
+        config,
+        config_blob: manifest.config.digest.clone(),
+        manifest: descriptor,
+        index: None,
+        blobs: manifest.layers.iter().map(|layer| layer.digest.clone()).collect(),
+        layers: layers.iter().map(|(chain, _)| chain.clone()).collect(),
+        size: layers.iter().map(|(_, layer)| layer.size).sum(),
+        tagged_at: now(),
+        origin: None,
+    };
+    let (key, name) = (id.clone(), name.as_ref().map(name_key));
+    inner.state.write(Durability::Synced, move |tx| {
+        for (chain, layer) in &layers {
+            if !tx.exists::<LayerRecord>(chain.as_str())? {
+                tx.put(chain.as_str(), layer)?;
+            }
+        }
+        tx.put(key.as_str(), &image)?;
+        match name {
+            Some(name) => tx.put(&name, &NameRecord { image: key }),
+            None => Ok(()),
+        }
+    })?;
+    drop(lease);
+    inner.write_index();
+    Ok(id)
+}
+
+/// A layer as an OCI manifest calls it, whatever the manifest it came by called it.
+fn described(blob: &Descriptor) -> Descriptor {
+    let media_type = match media::essence(&blob.media_type) {
+        media::DOCKER_LAYER_GZIP => media::OCI_LAYER_GZIP.to_owned(),
+        media::DOCKER_LAYER => media::OCI_LAYER.to_owned(),
+        other => other.to_owned(),
+    };
+    Descriptor { media_type, ..blob.clone() }
+}
+
+fn json(value: &impl serde::Serialize) -> Result<Vec<u8>> {
+    serde_json::to_vec(value).map_err(|e| Error::Content(format!("writing an image's description: {e}")))
+}
