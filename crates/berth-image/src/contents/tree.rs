@@ -105,8 +105,11 @@ impl Tree {
         if item.path.is_empty() {
             return;
         }
+        self.imply(layer, &item.path);
         let is = match item.what {
-            What::Whiteout | What::Opaque => return,
+            What::Whiteout => return,
+            // A mark is in a directory, whether that has an entry of its own or not.
+            What::Opaque => return self.imply(layer, &[&item.path, &b"/"[..]].concat()),
             What::File { size, content } => {
                 let path = item.path.clone();
                 self.files.push(File { layer, path, size, content, names: 1, lost: None });
@@ -143,6 +146,17 @@ impl Tree {
             }
         }
         self.nodes.insert(item.path, Node { layer, is, attributes: item.attributes });
+    }
+
+    /// The directories above a path that no entry makes: they are made all the same.
+    fn imply(&mut self, layer: usize, path: &[u8]) {
+        let slashes = path.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| at);
+        for end in slashes {
+            if !self.nodes.contains_key(&path[..end]) {
+                let attributes = Attributes { mode: 0o755, ..Attributes::default() };
+                self.nodes.insert(path[..end].to_vec(), Node { layer, is: Is::Directory, attributes });
+            }
+        }
     }
 
     fn file_at(&self, path: &[u8]) -> Option<usize> {
@@ -255,6 +269,15 @@ mod tests {
         assert!(lost(&tree).is_empty());
         tree.lay(2, vec![item("b", What::Whiteout), file("c", "other")]);
         assert_eq!(lost(&tree), [("a", 2, How::Overwritten)]);
+    }
+
+    #[test]
+    fn directories_without_entries_are_there() {
+        let mut tree = Tree::default();
+        let items = vec![file("a/b/c", "x"), item("d/gone", What::Whiteout), item("e/f", What::Opaque)];
+        assert_eq!(tree.lay(0, items).added, 1);
+        assert_eq!(seen(&tree), ["a", "a/b", "a/b/c", "d", "e", "e/f"]);
+        assert_eq!(tree.nodes[&b"a/b"[..]].attributes.mode, 0o755);
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod embedded;
 mod fixture;
 mod hostile;
 mod keeping;
+mod looking;
 mod mock;
 mod mocked;
 mod registry;
