@@ -94,6 +94,7 @@ pub(crate) fn assemble(inner: &Arc<Inner>, assembly: Assembly, mut lease: Lease)
         inner.content.put(digest, bytes)?;
     }
     let id = ImageId(manifest.config.digest.clone());
+    lease.former(&id)?;
     let image = ImageRecord {
         config,
         config_blob: manifest.config.digest.clone(),

@@ -123,11 +123,21 @@ impl Inner {
         };
         self.discard(&gone);
         drop(leases);
+        // Looking at them removes those that nobody came back for.
+        self.content.partials()?;
         Ok(())
     }
 }
 
 impl Lease {
+    /// Claims what the present record of an image names, if there is one: whoever writes another (the same image by
+    /// another manifest) leaves nothing behind, because what the new one does not need goes with the lease.
+    pub(crate) fn former(&mut self, image: &ImageId) -> Result<()> {
+        let record = self.inner.state.read(|reader| reader.get::<ImageRecord>(image.as_str()))?;
+        record.iter().flat_map(ImageRecord::blobs).for_each(|blob| self.blob(blob));
+        Ok(())
+    }
+
     /// Claims one more layer.
     pub(crate) fn layer(&mut self, layer: &ChainId) {
         claim(&mut self.inner.leases().layers, layer);

@@ -99,11 +99,11 @@ async fn unchanged(
     let (same, image) = inner
         .state
         .read(|r| Ok::<_, Error>((r.get::<NameRecord>(&by_digest)?, r.get::<ImageRecord>(name.image.as_str())?)))?;
+    // Without a wish it is the host's platform that is wanted, also where the name stands for another's image by now.
+    let wanted = platform.cloned().unwrap_or_else(Platform::host);
     let suits = match image {
         // What a damaged disk has lost is brought again.
-        Some(image) => {
-            platform.is_none_or(|p| p.suits(&image.config.platform()).is_some()) && inner.is_whole(&image)?
-        }
+        Some(image) => wanted.suits(&image.config.platform()).is_some() && inner.is_whole(&image)?,
         None => false,
     };
     let same = same.is_some_and(|s| s.image == name.image);
@@ -124,11 +124,12 @@ async fn bring(
     let id = ImageId(manifest.config.digest.clone());
     let blobs = chosen.blobs();
     let documents = blobs.iter().map(|(digest, _)| digest).chain([&manifest.config.digest]);
-    let _blobs = inner.lease(Vec::new(), documents.cloned().collect());
+    let mut lease = inner.lease(Vec::new(), documents.cloned().collect());
+    lease.former(&id)?;
     let here = inner.state.read(|r| r.get::<ImageRecord>(id.as_str()))?;
     let (config, config_bytes) = match here {
-        Some(record) => (record.config, None),
-        None => {
+        Some(record) if inner.content.contains(id.digest()) => (record.config, None),
+        _ => {
             let bytes = small_blob(&**source, &manifest.config).await?;
             let config = ImageConfig::parse(&bytes);
             let config = config.map_err(|e| Error::BadImage(format!("the image configuration does not parse: {e}")))?;
@@ -138,12 +139,20 @@ async fn bring(
     choose::check_platform(&config, reference, platform.as_ref(), chosen.index.is_some())?;
     let wanted = stack(manifest, &config)?;
     let chains: Vec<ChainId> = wanted.iter().map(|w| w.chain.clone()).collect();
-    let _layers = inner.lease(chains.clone(), wanted.iter().map(|w| w.blob.digest.clone()).collect());
+    let layers = inner.lease(chains.clone(), wanted.iter().map(|w| w.blob.digest.clone()).collect());
     let is_new = config_bytes.is_some();
     bring_layers(inner, source, wanted, progress, is_new).await?;
     let mut small = blobs;
     small.extend(config_bytes.map(|bytes| (id.digest().clone(), bytes)));
-    record(inner, reference, chosen, id, config, chains, small).await
+    // Whoever gives up now gives up too late: a record that is being written must find what it names, so that the
+    // leases end after it.
+    let (inner, reference) = (inner.clone(), reference.clone());
+    let recording = tokio::spawn(async move {
+        let recorded = record(&inner, &reference, chosen, id, config, chains, small).await;
+        drop((lease, layers));
+        recorded
+    });
+    recording.await.map_err(|e| Error::Content(format!("recording the image: {e}")))?
 }
 
 fn check_manifest(manifest: &Manifest) -> Result<()> {

@@ -167,3 +167,21 @@ fn what_an_interrupted_pull_has_left_waits() {
     assert_eq!(checked.problems, []);
     assert_eq!(names(&shelf.fixture.path().join("content/partial")).len(), 1);
 }
+
+#[test]
+fn the_same_image_by_another_manifest_leaves_nothing_over() {
+    let shelf = Shelf::new();
+    let mut other = shelf.image.clone();
+    other.manifest.push(b'\n');
+    let mock = Mock::of(&other, |_, response| response);
+    let pulled = shelf.runtime.block_on(pull(&shelf.fixture, &mock)).unwrap();
+    assert_eq!(pulled.id, shelf.id);
+    let former = shelf.blob(&Digest::of(&shelf.image.manifest));
+    for _ in 0..400 {
+        if !former.exists() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(25));
+    }
+    assert_eq!(shelf.problems(DEEP), []);
+}

@@ -47,6 +47,7 @@ mod image_removal;
 mod images;
 mod interaction;
 mod isolation;
+mod keeping;
 mod killed;
 mod lifecycle;
 mod lists;
