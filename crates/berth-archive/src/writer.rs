@@ -1,6 +1,6 @@
 //! Writing an archive: ustar where it has room, PAX records for what it has none for.
 
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::BorrowedFd;
 
 use tar::{EntryType, Header};
@@ -10,6 +10,9 @@ use crate::{Entry, Kind, Output};
 
 /// Zeros: padding, and what a file that shrank is filled up with.
 const ZEROS: [u8; 16 << 10] = [0; 16 << 10];
+
+/// Bytes read at once.
+const CHUNK: usize = 256 << 10;
 
 /// The room of a name in a header, and of the directories before it.
 const NAME: usize = 100;
@@ -53,6 +56,25 @@ impl<W: Output> Writer<W> {
         let taken = self.output.file(file, entry.size)?;
         self.zeros(entry.size - taken)?;
         self.zeros(entry.size.wrapping_neg() % BLOCK as u64)
+    }
+
+    /// A regular file with the data that `input` has: exactly `entry.size` bytes.
+    ///
+    /// # Errors
+    /// There are fewer or more of them, they cannot be read, or not passed on.
+    pub fn data(&mut self, entry: &Entry, input: &mut dyn Read) -> io::Result<()> {
+        self.entry(entry)?;
+        let (mut buffer, mut left) = (vec![0; CHUNK.min(entry.size as usize + 1)], entry.size);
+        loop {
+            let got = input.read(&mut buffer)?;
+            let wrong = || io::Error::new(io::ErrorKind::InvalidData, "a file has another length than was promised");
+            match (got, left.checked_sub(got as u64)) {
+                (0, Some(0)) => return self.zeros(entry.size.wrapping_neg() % BLOCK as u64),
+                (0, _) | (_, None) => return Err(wrong()),
+                (_, Some(rest)) => left = rest,
+            }
+            self.output.bytes(&buffer[..got])?;
+        }
     }
 
     /// The end mark. Gives the output back.

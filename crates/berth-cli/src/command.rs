@@ -73,9 +73,9 @@ pub(crate) struct Group {
 
 use crate::cmd::{
     attach, commit, completion, context, cp, create, df, dial_stdio, diff, events, exec, export, history, image_diff,
-    image_explain, image_flatten, image_prune, image_rebase, images, info, inspect, kill, login, logs, manifest,
-    network, pause, port, prune, ps, pull, rename, restart, rm, rmi, run, search, start, stats, stop, stop_all,
-    system_check, system_prune, tag, top, unpause, update, version, volume, wait,
+    image_explain, image_flatten, image_prune, image_rebase, images, import, info, inspect, kill, load, login, logs,
+    manifest, network, pause, port, prune, ps, pull, rename, restart, rm, rmi, run, save, search, start, stats, stop,
+    stop_all, system_check, system_prune, tag, top, unpause, update, version, volume, wait,
 };
 
 /// The commands at the top, in the order of help.
@@ -92,8 +92,10 @@ pub(crate) const OTHERS: &[&Command] = &[
     &events::COMMAND,
     &export::COMMAND,
     &history::COMMAND,
+    &import::COMMAND,
     &inspect::COMMAND,
     &kill::COMMAND,
+    &load::COMMAND,
     &login::COMMAND,
     &login::LOGOUT,
     &logs::COMMAND,
@@ -103,6 +105,7 @@ pub(crate) const OTHERS: &[&Command] = &[
     &restart::COMMAND,
     &rm::COMMAND,
     &rmi::COMMAND,
+    &save::COMMAND,
     &search::COMMAND,
     &start::COMMAND,
     &stats::COMMAND,
@@ -170,7 +173,9 @@ const IMAGE: Group = Group {
         ("explain", &image_explain::COMMAND),
         ("flatten", &image_flatten::COMMAND),
         ("history", &history::COMMAND),
+        ("import", &import::COMMAND),
         ("inspect", &inspect::IMAGE),
+        ("load", &load::COMMAND),
         ("ls", &images::LS),
         ("list", &images::LS),
         ("prune", &image_prune::COMMAND),
@@ -178,9 +183,10 @@ const IMAGE: Group = Group {
         ("rm", &rmi::RM),
         ("rebase", &image_rebase::COMMAND),
         ("remove", &rmi::RM),
+        ("save", &save::COMMAND),
         ("tag", &tag::COMMAND),
     ],
-    not_yet: &["build", "import", "load", "push", "save"],
+    not_yet: &["build", "push"],
 };
 
 const SYSTEM: Group = Group {
@@ -206,12 +212,9 @@ const NOT_YET: &[&str] = &[
     "checkpoint",
     "compose",
     "config",
-    "import",
-    "load",
     "node",
     "plugin",
     "push",
-    "save",
     "secret",
     "service",
     "stack",

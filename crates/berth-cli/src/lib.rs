@@ -22,6 +22,7 @@ mod grammar;
 mod manifest;
 mod ondemand;
 mod order;
+mod output;
 mod plugin;
 mod program;
 mod progress;

@@ -10,6 +10,7 @@
 //!
 //! Knows neither terminals nor the command line.
 
+mod archives;
 mod body;
 mod call;
 mod client;
@@ -31,6 +32,7 @@ mod system;
 mod tls;
 mod volumes;
 
+pub use archives::ImportOptions;
 pub use body::{ByteStream, Lines};
 pub use client::{Client, Dialer};
 pub use connection::Stream;

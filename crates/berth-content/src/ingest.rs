@@ -25,9 +25,9 @@ pub struct Ingest {
 
 /// A file that goes when its owner does, unless it may be of use to another.
 #[derive(Debug)]
-struct Temporary {
-    path: PathBuf,
-    keep: bool,
+pub(crate) struct Temporary {
+    pub(crate) path: PathBuf,
+    pub(crate) keep: bool,
 }
 
 impl Drop for Temporary {
@@ -42,11 +42,11 @@ impl Drop for Temporary {
 /// A blob that is all there and is what its digest says, but has no name yet.
 #[derive(Debug)]
 pub struct Verified {
-    store: Store,
-    digest: Digest,
-    size: u64,
-    file: File,
-    temporary: Temporary,
+    pub(crate) store: Store,
+    pub(crate) digest: Digest,
+    pub(crate) size: u64,
+    pub(crate) file: File,
+    pub(crate) temporary: Temporary,
 }
 
 impl Ingest {
@@ -175,6 +175,20 @@ impl Verified {
     /// Lets it go; nothing remains.
     pub fn give_up(mut self) {
         self.temporary.keep = false;
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// Opens it for reading, as long as it has no name.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn open(&self) -> Result<File> {
+        File::open(&self.temporary.path).map_err(Error::file("opening the blob file", &self.temporary.path))
     }
 
     /// Makes it durable, then visible.

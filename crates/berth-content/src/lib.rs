@@ -9,11 +9,13 @@
 //! The store does not know what a blob means nor who needs it: that is for the owner of the metadata to say, by
 //! [`Store::discard`].
 
+mod draft;
 mod error;
 mod ingest;
 mod partial;
 mod store;
 
+pub use draft::Draft;
 pub use error::Error;
 pub use ingest::{Ingest, Verified};
 pub use partial::Partial;

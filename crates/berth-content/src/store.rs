@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use berth_oci::{Descriptor, Digest};
+use berth_oci::{Algorithm, Descriptor, Digest};
 
-use crate::{Error, Ingest, Partial, Result, partial};
+use crate::{Draft, Error, Ingest, Partial, Result, partial};
 
 const LAYOUT: &str = "{\"imageLayoutVersion\":\"1.0.0\"}";
 const INGEST: &str = "ingest";
@@ -93,6 +93,14 @@ impl Store {
     /// When the temporary file cannot be made.
     pub fn ingest(&self, expected: &Digest, size: Option<u64>) -> Result<Ingest> {
         Ingest::create(self, expected, size, self.temporary())
+    }
+
+    /// Begins to take a blob of which nothing is known.
+    ///
+    /// # Errors
+    /// When the temporary file cannot be made.
+    pub fn draft(&self, algorithm: Algorithm) -> Result<Draft> {
+        Draft::create(self, algorithm, self.temporary())
     }
 
     /// Stores small content whole, durably. Does nothing if it is here and right.

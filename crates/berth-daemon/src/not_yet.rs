@@ -39,7 +39,6 @@ fn operations(page: &mut String) {
             let _ = writeln!(page, "| `{} {}` | {what} |", operation.method, operation.pattern);
         }
     }
-    page.push_str("| `POST /images/create?fromSrc=…` | save, load or import images |\n");
     page.push_str("| `POST /containers/{name}/start?checkpoint=…` | start containers from checkpoints |\n");
     page.push_str("| `DELETE /containers/{name}?link=1` | link containers |\n");
     page.push_str("\nAnswered with 503, as by an engine that is no swarm manager:\n\n");

@@ -31,6 +31,9 @@ pub enum Error {
     /// Nothing here has that name or id.
     #[error("No such image: {0}")]
     NoSuchImage(String),
+    /// Nothing here has that name, and an archive of it was wanted.
+    #[error("{0}: reference does not exist")]
+    NoSuchReference(String),
     /// The name does not parse.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
@@ -154,6 +157,12 @@ pub enum Error {
         /// One sentence.
         reason: String,
     },
+    /// An archive of images, or of a root file system, is none, or is not what it promises to be.
+    #[error("invalid archive: {0}")]
+    Archive(String),
+    /// What lies at a URL could not be had.
+    #[error("{0}")]
+    Fetch(String),
     /// The image went away while it was being used.
     #[error("image {0} was removed in the meantime")]
     Vanished(ImageId),
@@ -194,6 +203,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::NoSuchImage(_)
+            | Self::NoSuchReference(_)
             | Self::ManifestNotFound { .. }
             | Self::RepositoryNotFound { .. }
             | Self::AccessDenied { .. }
@@ -201,7 +211,9 @@ impl Error {
             | Self::WrongPlatform { .. }
             | Self::PlatformMismatch { .. } => ErrorKind::NotFound,
             Self::ReferenceInUse { .. } | Self::InUse { .. } | Self::Vanished(_) => ErrorKind::Conflict,
-            Self::Reference(_) | Self::TagRefused(_) | Self::NotRebased(_) => ErrorKind::Invalid,
+            Self::Reference(_) | Self::TagRefused(_) | Self::NotRebased(_) | Self::Archive(_) | Self::Fetch(_) => {
+                ErrorKind::Invalid
+            }
             Self::Unauthorized(_) => ErrorKind::Unauthorized,
             Self::Unavailable(_) | Self::BlobAway { .. } => ErrorKind::Unavailable,
             Self::BadImage(_)

@@ -6,6 +6,7 @@
 //!
 //! Start reading at [`ImageStore`]; a pull is `pull/`, and [`snapshot`] mounts the result.
 
+mod arrived;
 mod assembled;
 mod check;
 mod commit;
@@ -15,11 +16,14 @@ mod error;
 mod event;
 mod family;
 mod flatten;
+mod fresh;
 mod history;
 mod image;
+mod import;
 mod index;
 mod layers;
 mod lease;
+mod load;
 mod need;
 mod prune;
 mod pull;
@@ -28,6 +32,7 @@ mod rebase;
 mod recall;
 mod record;
 mod resolve;
+mod save;
 pub mod snapshot;
 mod store;
 mod sweep;
@@ -46,14 +51,17 @@ pub use error::{Error, ErrorKind};
 pub use event::{LayerPhase, PullEvent};
 pub use history::Step;
 pub use image::Image;
+pub use import::Import;
 pub use lease::Lease;
+pub use load::LoadEvent;
 pub use prune::Pruned;
 pub use pull::decompress::decompress;
 pub use rebase::Rebased;
+pub use save::Saving;
 pub use store::{ImageStore, PullConfig, Pulled};
 pub use usage::{ImageUsage, Usage};
 
-pub use berth_distribution::Credentials;
+pub use berth_distribution::{Credentials, Download};
 
 /// What the store's calls give back.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

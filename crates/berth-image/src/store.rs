@@ -143,6 +143,54 @@ impl ImageStore {
         crate::commit::open_layer(&self.inner, blob)
     }
 
+    /// Loads the images of an archive, as `save` or another engine wrote it, compressed or not. Blocks.
+    ///
+    /// `platform`: which image to take where there is a choice; one that is not for it is an error. `tell` is called
+    /// from several threads.
+    ///
+    /// # Errors
+    /// What is wrong with the archive, or what the disk said; nothing has happened then.
+    pub fn load(
+        &self,
+        archive: impl std::io::Read + Send,
+        platform: Option<&Platform>,
+        tell: &(dyn Fn(crate::LoadEvent) + Send + Sync),
+    ) -> Result<Vec<ImageId>> {
+        crate::load::load(&self.inner, archive, platform, tell)
+    }
+
+    /// Makes an image of an archive of a root file system, compressed or not, durably. Blocks.
+    ///
+    /// # Errors
+    /// It is no such archive, or the disk refuses; nothing has happened then.
+    pub fn import(&self, archive: impl std::io::Read + Send, import: crate::Import) -> Result<ImageId> {
+        crate::import::import(&self.inner, archive, import)
+    }
+
+    /// Begins to fetch what lies at an `http` or `https` URL, as registries are reached.
+    ///
+    /// # Errors
+    /// It is no URL, there is no such file, or no way to the server.
+    pub async fn fetch(&self, url: &str) -> Result<crate::Download> {
+        self.inner.registries().fetch(url).await.map_err(|e| Error::Fetch(crate::error::chain(&e)))
+    }
+
+    /// The images that names stand for when they are saved: a repository for those of all its tags.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchReference`].
+    pub fn meant(&self, names: &[String]) -> Result<Vec<ImageId>> {
+        crate::save::meant(&self.inner, names)
+    }
+
+    /// Finds images to be saved in an archive, and claims them until that is done. `platform`: what they must be for.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchReference`], or an image is for something else.
+    pub fn save(&self, names: &[String], platform: Option<&Platform>) -> Result<crate::Saving> {
+        crate::save::plan(&self.inner, names, platform)
+    }
+
     /// Every tag of a repository, as its registry lists them (for `pull --all-tags`).
     ///
     /// # Errors

@@ -16,4 +16,5 @@ pub(crate) mod takeover;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tls;
+pub(crate) mod upload;
 pub(crate) mod websocket;

@@ -1,7 +1,5 @@
 //! A container's files: archives in and out, changes, export.
 
-use std::io;
-
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use berth_api::files::FileChange;
@@ -9,19 +7,15 @@ use berth_engine::{Archive, ChangeKind, ExtractOptions};
 use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderValue, StatusCode};
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use tokio::sync::mpsc;
 
 use crate::http::answer::{self, Answer};
 use crate::http::error::ApiError;
 use crate::http::request::Call;
+use crate::http::upload;
 use crate::wire::files;
 
 const STAT: &str = "x-docker-container-path-stat";
-
-/// Pieces between the connection and the disk.
-const QUEUE: usize = 8;
 
 fn path(call: &Call) -> Result<&str, ApiError> {
     match call.query.text("path") {
@@ -64,30 +58,12 @@ pub(crate) async fn put(mut call: Call) -> Result<Answer, ApiError> {
     let options =
         ExtractOptions { keep_kind: call.query.flag("noOverwriteDirNonDir"), own: call.query.flag("copyUIDGID") };
     let (containers, path) = (call.daemon.engine.containers(), path(&call)?.to_owned());
-    let (sender, pieces) = mpsc::channel(QUEUE);
+    let (sender, pieces) = mpsc::channel(upload::QUEUE);
     let name = call.name().to_owned();
     let extracted = containers.extract(&name, &path, options, pieces);
-    // What comes after a failure is read all the same: a client that cannot send its archive reads no answer.
-    let (extracted, ()) = tokio::join!(extracted, pump(&mut call.body, sender));
+    let (extracted, ()) = tokio::join!(extracted, upload::pump(&mut call.body, sender));
     extracted?;
     Ok(answer::empty(StatusCode::OK))
-}
-
-async fn pump(body: &mut Incoming, sender: mpsc::Sender<io::Result<Bytes>>) {
-    let mut wanted = true;
-    while let Some(frame) = body.frame().await {
-        let piece = match frame {
-            Ok(frame) => frame.into_data().map(Ok).ok(),
-            Err(error) => Some(Err(io::Error::other(error))),
-        };
-        let failed = matches!(piece, Some(Err(_)));
-        if let Some(piece) = piece.filter(|_| wanted) {
-            wanted = sender.send(piece).await.is_ok();
-        }
-        if failed {
-            return;
-        }
-    }
 }
 
 /// `GET /containers/{name}/changes`

@@ -19,10 +19,16 @@ use crate::http::request::Call;
 use crate::wire::auth;
 
 /// Counting messages of one layer come no closer together than this.
-const PAUSE: Duration = Duration::from_millis(100);
+pub(super) const PAUSE: Duration = Duration::from_millis(100);
 
-/// A pull in its own task; dropped with the client's connection, it ends.
-struct Task(tokio::task::JoinHandle<()>);
+/// Work in a task of its own; dropped with the client's connection, it ends.
+pub(super) struct Task(tokio::task::JoinHandle<()>);
+
+impl Task {
+    pub(super) fn of(work: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(tokio::spawn(work))
+    }
+}
 
 impl Drop for Task {
     fn drop(&mut self) {
@@ -33,16 +39,22 @@ impl Drop for Task {
 /// `POST /images/create`
 pub(crate) async fn create(call: Call) -> Result<Answer, ApiError> {
     if !call.query.text("fromSrc").is_empty() {
-        return Err(ApiError::not_yet("save, load or import images", "POST /images/create?fromSrc"));
+        return super::import::import(call).await;
     }
     let wanted = Wanted::parse(&call)?;
-    let (sender, mut messages) = unbounded_channel();
-    let task = Task(tokio::spawn(run(call.daemon.clone(), wanted, Progress::new(sender))));
-    // A failure before the first message is an answer of its own.
+    let (sender, messages) = unbounded_channel();
+    answer(messages, Task::of(run(call.daemon.clone(), wanted, Progress::new(sender)))).await
+}
+
+/// Messages as they come; `task` goes with the connection. A failure before the first is an answer of its own.
+pub(super) async fn answer<T: Send + 'static>(
+    mut messages: UnboundedReceiver<Message>,
+    task: T,
+) -> Result<Answer, ApiError> {
     let first = match messages.recv().await {
         Some(Ok(message)) => message,
         Some(Err(error)) => return Err(error),
-        None => return Err(ApiError::internal("the pull ended without a word")),
+        None => return Err(ApiError::internal("it ended without a word")),
     };
     let rest = stream::unfold((messages, task), |(mut messages, task)| async move {
         Some((next(&mut messages).await?, (messages, task)))
@@ -51,7 +63,7 @@ pub(crate) async fn create(call: Call) -> Result<Answer, ApiError> {
     Ok(answer::stream("application/json", lines))
 }
 
-type Message = Result<JsonMessage, ApiError>;
+pub(super) type Message = Result<JsonMessage, ApiError>;
 
 /// A failure once messages have gone out is a message.
 async fn next(messages: &mut UnboundedReceiver<Message>) -> Option<Bytes> {
@@ -202,17 +214,17 @@ fn layer_message(id: &str, phase: LayerPhase) -> JsonMessage {
         LayerPhase::Extracting { current, total } => ("Extracting", Some((current, total))),
         LayerPhase::PullComplete => ("Pull complete", None),
     };
-    let number = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
-    let detail = counted.map_or_else(ProgressDetail::default, |(current, total)| ProgressDetail {
-        current: number(current),
-        total: number(total),
-        units: String::new(),
-    });
-    JsonMessage {
-        progress_detail: Some(detail),
-        progress: counted.map(|(current, total)| bar(current, total)).unwrap_or_default(),
-        ..message(id, status)
+    match counted {
+        Some((current, total)) => self::counted(id, status, current, total),
+        None => JsonMessage { progress_detail: Some(ProgressDetail::default()), ..message(id, status) },
     }
+}
+
+/// A step of a bar.
+pub(super) fn counted(id: &str, status: &str, current: u64, total: u64) -> JsonMessage {
+    let number = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+    let detail = ProgressDetail { current: number(current), total: number(total), units: String::new() };
+    JsonMessage { progress_detail: Some(detail), progress: bar(current, total), ..message(id, status) }
 }
 
 /// `[====>      ]  1.2MB/3.4MB`: fifty cells, for clients that print it as it is.

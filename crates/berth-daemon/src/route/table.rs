@@ -4,7 +4,8 @@ use http::Method;
 
 use super::{
     Action, Operation, archive, check, commit, containers, disk_usage, down, exec, figures, history, image_contents,
-    image_making, images, log, networks, prune, prune_images, pull, registries, stdio, system, tag, update, volumes,
+    image_making, images, load, log, networks, prune, prune_images, pull, registries, save, stdio, system, tag, update,
+    volumes,
 };
 
 macro_rules! operations {
@@ -25,7 +26,6 @@ const COPY: &str = "copy files by the old copy call (it went with API 1.24; use 
 const NETWORKS: &str = "have networks besides bridge, host and none";
 const PLUGINS: &str = "have plugins";
 const BUILD: &str = "build images";
-const SAVE: &str = "save, load or import images";
 const CHECKPOINTS: &str = "checkpoint containers";
 const SWARMS: &str = "join or make swarms";
 
@@ -83,12 +83,12 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
     // Images.
     GET "/images/json" => serve!(images::list);
     GET "/images/search" => serve!(registries::find);
-    GET "/images/get" => NotYet(SAVE);
+    GET "/images/get" => serve!(save::several);
     POST "/images/create" => serve!(pull::create);
-    POST "/images/load" => NotYet(SAVE);
+    POST "/images/load" => serve!(load::load);
     POST "/images/prune" => serve!(prune_images::prune_images);
     GET "/images/prune" => serve!(prune_images::would_go);
-    GET "/images/{name}/get" => NotYet(SAVE);
+    GET "/images/{name}/get" => serve!(save::one);
     GET "/images/{name}/history" => serve!(history::history);
     GET "/images/{name}/json" => serve!(images::inspect);
     // Ours: what is in an image.

@@ -20,6 +20,7 @@ pub(crate) mod mount_mode;
 pub(crate) mod mounts;
 pub(crate) mod network;
 pub(crate) mod plan;
+pub(crate) mod platform;
 pub(crate) mod prune;
 pub(crate) mod refused;
 pub(crate) mod search;

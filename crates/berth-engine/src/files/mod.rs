@@ -8,6 +8,7 @@ mod changes;
 mod commit;
 mod config;
 mod export;
+mod import;
 mod path;
 mod root;
 mod stream;
@@ -24,6 +25,7 @@ use crate::{Error, Result, etc};
 
 pub use changes::{Change, ChangeKind};
 pub use commit::CommitRequest;
+pub use import::config_of;
 pub use path::PathStat;
 pub use stream::{Archive, Pieces};
 

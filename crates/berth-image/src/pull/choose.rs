@@ -87,7 +87,7 @@ fn check_size(entry: &Descriptor, fetched: &Fetched) -> Result<()> {
 }
 
 /// The entry that suits best; the first of those that suit equally. One that names no platform suits as a last resort.
-fn best(index: &Index, platform: &Platform) -> Result<Descriptor> {
+pub(crate) fn best(index: &Index, platform: &Platform) -> Result<Descriptor> {
     let entries = index.manifests.iter().filter(|entry| !entry.is_attestation());
     let suitable = entries.filter_map(|entry| {
         let distance = match &entry.platform {
@@ -99,6 +99,23 @@ fn best(index: &Index, platform: &Platform) -> Result<Descriptor> {
     match suitable.min_by_key(|(distance, _)| *distance) {
         Some((_, entry)) => Ok(entry.clone()),
         None => Err(Error::NoMatchingManifest { platform: platform.to_string() }),
+    }
+}
+
+/// An image that came without a list; `called` is what the user knows it by.
+pub(crate) fn check_system(config: &ImageConfig, called: &str, wanted: Option<&Platform>) -> Result<()> {
+    let (host, found) = (Platform::host(), config.platform());
+    if !found.os.is_empty() && found.os != host.os {
+        let wanted = wanted.unwrap_or(&host).to_string();
+        return Err(Error::WrongPlatform { wanted, found: found.to_string() });
+    }
+    match wanted.filter(|wanted| !found.architecture.is_empty() && wanted.suits(&found).is_none()) {
+        Some(wanted) => Err(Error::PlatformMismatch {
+            reference: called.to_owned(),
+            found: found.to_string(),
+            wanted: wanted.to_string(),
+        }),
+        None => Ok(()),
     }
 }
 

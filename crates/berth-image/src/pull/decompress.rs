@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, Read};
 
-use lzma_rust2::XzReader;
+use super::xz::Xz;
 
 /// Beyond this, a layer may unpack to so many times its compressed size. Zeros compress a thousandfold, so real
 /// layers with huge empty files come near; nothing real goes beyond both.
@@ -12,27 +12,47 @@ const MAX_RATIO: u64 = 200;
 /// The window zstd may ask for (its own default limit for streams).
 const ZSTD_WINDOW_LOG: u32 = 27;
 
-/// The memory that xz may ask for, in KiB: its highest level takes 65 MiB.
-const XZ_MEMORY: u32 = 200 << 10;
-
 /// The uncompressed bytes of `input`: as they are, or out of gzip, zstd, xz or bzip2.
 ///
 /// # Errors
 /// It cannot be read, or its first bytes promise what the next do not keep.
 pub fn decompress<'a>(mut input: impl BufRead + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
-    let magic = input.fill_buf()?;
-    Ok(match magic {
-        [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(input)),
-        // A zstd frame, or one of those that are to be skipped, which zstd:chunked begins with.
-        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
+    Ok(match Form::of(input.fill_buf()?) {
+        Form::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(input)),
+        Form::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?;
             decoder.window_log_max(ZSTD_WINDOW_LOG)?;
             Box::new(decoder)
         }
-        [b'B', b'Z', b'h', b'1'..=b'9', ..] => Box::new(bzip2::bufread::MultiBzDecoder::new(input)),
-        [0xfd, b'7', b'z', b'X', b'Z', ..] => Box::new(XzReader::new_mem_limit(input, true, XZ_MEMORY)),
-        _ => Box::new(input),
+        Form::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(input)),
+        Form::Xz => Box::new(Xz::new(input)),
+        Form::Plain => Box::new(input),
     })
+}
+
+/// How something is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Not at all, as far as its first bytes tell.
+    Plain,
+    Gzip,
+    Zstd,
+    Bzip2,
+    Xz,
+}
+
+impl Form {
+    /// What begins with these bytes.
+    pub(crate) fn of(magic: &[u8]) -> Self {
+        match magic {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            // A zstd frame, or one of those that are to be skipped, which zstd:chunked begins with.
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
+            [b'B', b'Z', b'h', b'1'..=b'9', ..] => Self::Bzip2,
+            [0xfd, b'7', b'z', b'X', b'Z', ..] => Self::Xz,
+            _ => Self::Plain,
+        }
+    }
 }
 
 /// How many bytes a layer of so many compressed bytes may unpack to.

@@ -3,13 +3,14 @@
 //! Manifest (chosen by platform where there is a list) → configuration → layers, all at once → one record. Until that
 //! record is written, nothing has a name; what is here by then is kept for the next try.
 
-mod choose;
+pub(crate) mod choose;
 pub(crate) mod decompress;
 mod embedded;
 mod fetch;
 mod layer;
 mod source;
 mod transfer;
+mod xz;
 
 use std::sync::Arc;
 
@@ -35,7 +36,7 @@ type Progress<'a> = &'a (dyn Fn(PullEvent) + Send + Sync);
 /// A configuration is a few kilobytes; a manifest has one line a layer.
 const MAX_CONFIG: u64 = 16 << 20;
 /// What the kernel's overlay takes at most.
-const MAX_LAYERS: usize = 500;
+pub(crate) const MAX_LAYERS: usize = 500;
 
 pub(crate) async fn pull(
     inner: &Arc<Inner>,
@@ -155,7 +156,7 @@ async fn bring(
     recording.await.map_err(|e| Error::Content(format!("recording the image: {e}")))?
 }
 
-fn check_manifest(manifest: &Manifest) -> Result<()> {
+pub(crate) fn check_manifest(manifest: &Manifest) -> Result<()> {
     if !media::is_image_config(&manifest.config.media_type) {
         let kind = manifest.artifact_type.as_deref().unwrap_or(&manifest.config.media_type);
         return Err(Error::BadImage(format!("this is no image but an artifact of type {kind}")));

@@ -19,6 +19,8 @@ mod terminal;
 
 mod again;
 mod ancestry;
+mod archive_peers;
+mod archives;
 mod bollard_client;
 mod bundle;
 mod clients;

@@ -1,0 +1,235 @@
+//! A layer of which nothing is known but its bytes, as load and import have it: what it is called follows from what
+//! came.
+//!
+//! Its bytes are kept exactly as they came, so that it can be sent on: as a blob, or within the layer where the
+//! layer's form keeps its archive.
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use berth_content::{Draft, Verified};
+use berth_oci::{Algorithm, ChainId, Descriptor, DiffId, media};
+
+use crate::arrived::Arrived;
+use crate::pull::decompress::{Form, bound, decompress};
+use crate::record::LayerRecord;
+use crate::store::{Inner, now};
+use crate::{Error, Result};
+
+const BUFFER: usize = 256 << 10;
+
+/// A layer that is here and has no name yet; dropped, it is gone.
+#[derive(Debug)]
+pub(crate) struct Fresh {
+    arrived: Arrived,
+    /// What it came as.
+    blob: Descriptor,
+    /// Its blob's file, where the layer cannot give it back by itself.
+    kept: Option<Verified>,
+}
+
+impl Fresh {
+    /// Of an archive, compressed or not, which is read to its end.
+    ///
+    /// # Errors
+    /// It is no layer's archive, it cannot be read, or the disk refuses.
+    pub(crate) fn of_stream(inner: &Inner, mut input: impl BufRead + Send) -> Result<Self> {
+        match Form::of(input.fill_buf().map_err(|e| broken(e.to_string()))?) {
+            Form::Plain => Self::of_tar(inner, input),
+            Form::Gzip => Self::of_packed(inner, input, media::OCI_LAYER_GZIP),
+            Form::Zstd => Self::of_packed(inner, input, media::OCI_LAYER_ZSTD),
+            // No registry takes these: what is kept is what is in them.
+            Form::Bzip2 | Form::Xz => {
+                let came = Arc::new(AtomicU64::new(0));
+                let counted = BufReader::with_capacity(BUFFER, Counted::new(input, came.clone()));
+                let plain = decompress(counted).map_err(|e| broken(e.to_string()))?;
+                Self::of_tar(inner, Proportioned::new(plain, came))
+            }
+        }
+    }
+
+    /// Of an archive that is not compressed, which is read to its end.
+    ///
+    /// # Errors
+    /// As [`Self::of_stream`].
+    pub(crate) fn of_tar(inner: &Inner, tar: impl Read + Send) -> Result<Self> {
+        let incoming = inner.layers.incoming()?;
+        let (arrived, kept) = if inner.layers.keeps_archive() {
+            (incoming.receive(tar, Algorithm::Sha256), None)
+        } else {
+            let mut tee = Tee { input: tar, draft: inner.content.draft(Algorithm::Sha256)?, came: Arc::default() };
+            let arrived = incoming.receive(&mut tee, Algorithm::Sha256);
+            (arrived, Some(tee.draft.finish()))
+        };
+        let arrived = arrived.map_err(|e| broken(e.to_string()))?;
+        Ok(Self { blob: plain(&arrived), arrived, kept })
+    }
+
+    /// Of a compressed archive that is kept as it is, unpacked while it comes.
+    fn of_packed(inner: &Inner, input: impl Read + Send, media_type: &str) -> Result<Self> {
+        let came = Arc::new(AtomicU64::new(0));
+        let mut tee = Tee { input, draft: inner.content.draft(Algorithm::Sha256)?, came: came.clone() };
+        let arrived = {
+            let plain = decompress(BufReader::with_capacity(BUFFER, &mut tee)).map_err(|e| broken(e.to_string()))?;
+            inner.layers.incoming()?.receive(Proportioned::new(plain, came), Algorithm::Sha256)
+        };
+        let arrived = arrived.map_err(|e| broken(e.to_string()))?;
+        // What follows the compressed data belongs to the blob.
+        io::copy(&mut tee, &mut io::sink()).map_err(|e| broken(e.to_string()))?;
+        Ok(Self::with_blob(arrived, tee.draft.finish(), media_type))
+    }
+
+    /// Of a blob that is here under no name.
+    ///
+    /// # Errors
+    /// As [`Self::of_stream`].
+    pub(crate) fn of_blob(inner: &Inner, blob: Verified) -> Result<Self> {
+        let mut file = BufReader::with_capacity(BUFFER, blob.open()?);
+        let media_type = match Form::of(file.fill_buf().map_err(|e| broken(e.to_string()))?) {
+            Form::Gzip => media::OCI_LAYER_GZIP,
+            Form::Zstd => media::OCI_LAYER_ZSTD,
+            Form::Plain | Form::Bzip2 | Form::Xz => return Self::of_stream(inner, file),
+        };
+        let came = Arc::new(AtomicU64::new(blob.size()));
+        let plain = decompress(file).map_err(|e| broken(e.to_string()))?;
+        let arrived = inner.layers.incoming()?.receive(Proportioned::new(plain, came), Algorithm::Sha256);
+        let arrived = arrived.map_err(|e| broken(e.to_string()))?;
+        Ok(Self::with_blob(arrived, blob, media_type))
+    }
+
+    fn with_blob(arrived: Arrived, kept: Verified, media_type: &str) -> Self {
+        let blob = Descriptor { digest: kept.digest().clone(), size: kept.size(), ..Descriptor::of(media_type, b"") };
+        Self { arrived, blob, kept: Some(kept) }
+    }
+
+    /// What its archive is.
+    pub(crate) fn diff_id(&self) -> &DiffId {
+        &self.arrived.diff_id
+    }
+
+    /// What it came as.
+    pub(crate) fn blob(&self) -> &Descriptor {
+        &self.blob
+    }
+
+    /// Gives it its place in a stack, durably. The caller has claimed the layer and its blob before, and writes the
+    /// record; a layer that is there already stays as it is.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub(crate) fn publish(self, inner: &Inner, parent: Option<&ChainId>) -> Result<(ChainId, LayerRecord)> {
+        let Self { arrived, mut blob, mut kept } = self;
+        let chain = ChainId::extend(parent, &arrived.diff_id);
+        // Nobody has it but us: what is not kept must be had from the layer.
+        if !inner.keep_blobs && inner.layers.keeps_archive() && kept.take().is_some() {
+            blob = plain(&arrived);
+        }
+        let is_kept = kept.is_some();
+        if let Some(kept) = kept.filter(|kept| !inner.content.contains(kept.digest())) {
+            kept.publish()?;
+        }
+        let there = inner.state.read(|reader| reader.get::<LayerRecord>(chain.as_str()))?;
+        if let Some(there) = there {
+            return Ok((chain, there));
+        }
+        arrived.sync()?;
+        let record = LayerRecord {
+            diff_id: arrived.diff_id.clone(),
+            parent: parent.cloned(),
+            blob,
+            size: arrived.size,
+            created_at: now(),
+            kept: is_kept,
+        };
+        arrived.publish(&chain)?;
+        Ok((chain, record))
+    }
+}
+
+/// The blob that is the layer's archive itself.
+fn plain(arrived: &Arrived) -> Descriptor {
+    let digest = arrived.diff_id.digest().clone();
+    Descriptor { digest, size: arrived.length, ..Descriptor::of(media::OCI_LAYER, b"") }
+}
+
+fn broken(reason: String) -> Error {
+    Error::Archive(format!("it is no layer: {reason}"))
+}
+
+/// Writes what is read through it to a blob's file.
+struct Tee<R> {
+    input: R,
+    draft: Draft,
+    came: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Tee<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let got = self.input.read(buffer)?;
+        self.draft.write(&buffer[..got]).map_err(io::Error::other)?;
+        self.came.fetch_add(got as u64, Ordering::Relaxed);
+        Ok(got)
+    }
+}
+
+/// Counts what is read through it.
+pub(crate) struct Counted<R> {
+    input: R,
+    came: Arc<AtomicU64>,
+}
+
+impl<R> Counted<R> {
+    pub(crate) fn new(input: R, came: Arc<AtomicU64>) -> Self {
+        Self { input, came }
+    }
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let got = self.input.read(buffer)?;
+        self.came.fetch_add(got as u64, Ordering::Relaxed);
+        Ok(got)
+    }
+}
+
+/// Reads no more than what so many compressed bytes may unpack to, and calls the rest what it is.
+pub(crate) struct Proportioned<R> {
+    input: R,
+    came: Arc<AtomicU64>,
+    produced: u64,
+}
+
+impl<R> Proportioned<R> {
+    pub(crate) fn new(input: R, came: Arc<AtomicU64>) -> Self {
+        Self { input, came, produced: 0 }
+    }
+}
+
+impl<R: Read> Read for Proportioned<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let got = self.input.read(buffer)?;
+        self.produced += got as u64;
+        if self.produced > bound(self.came.load(Ordering::Relaxed)) {
+            let text = "it unpacks to more than 200 times its size: refused as a decompression bomb";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+        }
+        Ok(got)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bombs_are_bounded_by_what_came() {
+        let came = Arc::new(AtomicU64::new(0));
+        let mut bounded = Proportioned { input: io::repeat(0), came: came.clone(), produced: bound(0) - 10 };
+        assert_eq!(bounded.read(&mut [0; 10]).unwrap(), 10);
+        came.store(1, Ordering::Relaxed);
+        assert_eq!(bounded.read(&mut [0; 200]).unwrap(), 200);
+        assert!(bounded.read(&mut [0; 1]).unwrap_err().to_string().contains("bomb"));
+    }
+}

@@ -1,0 +1,233 @@
+//! Layers as they stream by, unpacked before anybody knows which image they belong to.
+//!
+//! What is not compressed is unpacked as it comes. What is compressed is set down first, as the blob that it is, and
+//! unpacked by a few threads: decompression takes longer than everything else.
+
+use std::collections::HashMap;
+use std::io::{self, BufRead, BufReader, Read};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use berth_content::Verified;
+use berth_oci::{Algorithm, ChainId, Digest, Hasher};
+
+use super::contents::wrong_digest;
+use super::{LoadEvent, Tell};
+use crate::fresh::Fresh;
+use crate::pull::decompress::Form;
+use crate::record::LayerRecord;
+use crate::store::Inner;
+use crate::{Error, Lease, Result};
+
+const BUFFER: usize = 256 << 10;
+/// Threads that unpack, at most.
+const MAX_WORKERS: usize = 4;
+
+/// Where a layer of the archive is.
+#[derive(Debug, Clone)]
+pub(super) enum Slot {
+    /// Among those that came, by number.
+    Came(usize),
+    /// It was here before the archive came.
+    Here(ChainId),
+}
+
+/// Layers that came, or what was wrong with them.
+pub(super) type Came = Vec<Option<Result<Fresh>>>;
+
+/// Takes layers.
+pub(super) struct Unpacking<'a> {
+    inner: &'a Arc<Inner>,
+    tell: Tell<'a>,
+    /// Blobs and archives that are here, and the layer that each of them is.
+    here: HashMap<Digest, ChainId>,
+    leases: Mutex<Vec<Lease>>,
+    jobs: Sender<(usize, Verified)>,
+    came: &'a Mutex<Came>,
+}
+
+/// Lets `work` take layers, and gives back what it made, with the layers and a claim on those that were here.
+pub(super) fn unpacking<T>(
+    inner: &Arc<Inner>,
+    tell: Tell<'_>,
+    work: impl FnOnce(&Unpacking<'_>) -> Result<T>,
+) -> Result<(T, Came, Vec<Lease>)> {
+    let (came, stop) = (Mutex::new(Vec::new()), AtomicBool::new(false));
+    let (jobs, queue) = channel();
+    let queue = Mutex::new(queue);
+    let done = thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS) {
+            scope.spawn(|| unpack(inner, &queue, &came, &stop));
+        }
+        let unpacking = Unpacking { inner, tell, here: here(inner)?, leases: Mutex::default(), jobs, came: &came };
+        let done = work(&unpacking);
+        stop.store(done.is_err(), Ordering::Relaxed);
+        Ok::<_, Error>((done?, unpacking.leases.into_inner().unwrap_or_else(PoisonError::into_inner)))
+    });
+    let (done, leases) = done?;
+    Ok((done, came.into_inner().unwrap_or_else(PoisonError::into_inner), leases))
+}
+
+fn here(inner: &Inner) -> Result<HashMap<Digest, ChainId>> {
+    let mut here = HashMap::new();
+    for (key, record) in inner.state.read(|reader| reader.list::<LayerRecord>())? {
+        if let Ok(chain) = ChainId::parse(&key) {
+            here.insert(record.diff_id.digest().clone(), chain.clone());
+            here.insert(record.blob.digest, chain);
+        }
+    }
+    Ok(here)
+}
+
+fn unpack(inner: &Inner, queue: &Mutex<Receiver<(usize, Verified)>>, came: &Mutex<Came>, stop: &AtomicBool) {
+    loop {
+        let next = lock(queue).recv();
+        let Ok((number, blob)) = next else { return };
+        if !stop.load(Ordering::Relaxed) {
+            let fresh = Fresh::of_blob(inner, blob);
+            lock(came)[number] = Some(fresh);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Unpacking<'_> {
+    /// Takes the layer at `path`, which promises to have `digest`. What is wrong with it as a layer matters only if
+    /// an image wants it.
+    ///
+    /// # Errors
+    /// It is not what its name promises, or the archive cannot be read.
+    pub(super) fn take(&self, path: &str, digest: Option<&Digest>, size: u64, data: impl Read + Send) -> Result<Slot> {
+        let data = Told { data, tell: self.tell, layer: label(path, digest), current: 0, total: size };
+        if let Some(chain) = digest.and_then(|digest| self.here.get(digest)).filter(|chain| self.claim(chain)) {
+            let mut hashed = Hashed::new(data, digest);
+            io::copy(&mut hashed, &mut io::sink()).map_err(unreadable)?;
+            hashed.check(digest)?;
+            return Ok(Slot::Here(chain.clone()));
+        }
+        let mut data = BufReader::with_capacity(BUFFER, data);
+        match Form::of(data.fill_buf().map_err(unreadable)?) {
+            Form::Gzip | Form::Zstd => self.set_down(data, digest),
+            form => self.unpack_now(data, digest, form),
+        }
+    }
+
+    /// Whether the layer is (still) here; it is claimed then.
+    fn claim(&self, chain: &ChainId) -> bool {
+        let lease = self.inner.lease(vec![chain.clone()], Vec::new());
+        let here = self.inner.state.read(|reader| reader.exists::<LayerRecord>(chain.as_str())).unwrap_or(false);
+        if here {
+            lock(&self.leases).push(lease);
+        }
+        here
+    }
+
+    fn set_down(&self, mut data: impl BufRead, digest: Option<&Digest>) -> Result<Slot> {
+        let mut draft = self.inner.content.draft(digest.map_or(Algorithm::Sha256, Digest::algorithm))?;
+        loop {
+            let piece = data.fill_buf().map_err(unreadable)?;
+            if piece.is_empty() {
+                break;
+            }
+            draft.write(piece)?;
+            let taken = piece.len();
+            data.consume(taken);
+        }
+        let blob = draft.finish();
+        if let Some(expected) = digest.filter(|expected| *expected != blob.digest()) {
+            return Err(wrong_digest(expected, blob.digest()));
+        }
+        let number = self.number(None);
+        // The workers live as long as this does.
+        let _ = self.jobs.send((number, blob));
+        Ok(Slot::Came(number))
+    }
+
+    fn unpack_now(&self, data: impl BufRead + Send, digest: Option<&Digest>, form: Form) -> Result<Slot> {
+        // Where the blob is the archive itself, its digest is found anyway.
+        let told_anyway = form == Form::Plain && digest.is_none_or(|d| d.algorithm() == Algorithm::Sha256);
+        if told_anyway {
+            let fresh = Fresh::of_stream(self.inner, data);
+            if let (Ok(fresh), Some(expected)) = (&fresh, digest)
+                && fresh.diff_id().digest() != expected
+            {
+                return Err(wrong_digest(expected, fresh.diff_id().digest()));
+            }
+            return Ok(Slot::Came(self.number(Some(fresh))));
+        }
+        let mut hashed = Hashed::new(data, digest);
+        let fresh = Fresh::of_stream(self.inner, BufReader::with_capacity(BUFFER, &mut hashed));
+        io::copy(&mut hashed, &mut io::sink()).map_err(unreadable)?;
+        hashed.check(digest)?;
+        Ok(Slot::Came(self.number(Some(fresh))))
+    }
+
+    fn number(&self, layer: Option<Result<Fresh>>) -> usize {
+        let mut came = lock(self.came);
+        came.push(layer);
+        came.len() - 1
+    }
+}
+
+fn unreadable(error: io::Error) -> Error {
+    Error::Archive(error.to_string())
+}
+
+/// What a layer is called while nobody knows what it is.
+fn label(path: &str, digest: Option<&Digest>) -> String {
+    let name = digest.map_or_else(|| path.trim_end_matches("/layer.tar"), Digest::hex);
+    name.rsplit('/').next().unwrap_or(name).chars().take(12).collect()
+}
+
+/// Hashes what is read through it.
+struct Hashed<R> {
+    data: R,
+    hasher: Hasher,
+}
+
+impl<R> Hashed<R> {
+    fn new(data: R, digest: Option<&Digest>) -> Self {
+        Self { data, hasher: Hasher::new(digest.map_or(Algorithm::Sha256, Digest::algorithm)) }
+    }
+
+    fn check(self, expected: Option<&Digest>) -> Result<()> {
+        let actual = self.hasher.finish();
+        match expected.filter(|expected| **expected != actual) {
+            Some(expected) => Err(wrong_digest(expected, &actual)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl<R: Read> Read for Hashed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let got = self.data.read(buffer)?;
+        self.hasher.update(&buffer[..got]);
+        Ok(got)
+    }
+}
+
+/// Tells how far a layer is.
+struct Told<'a, R> {
+    data: R,
+    tell: Tell<'a>,
+    layer: String,
+    current: u64,
+    total: u64,
+}
+
+impl<R: Read> Read for Told<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let got = self.data.read(buffer)?;
+        self.current += got as u64;
+        if got > 0 {
+            (self.tell)(LoadEvent::Layer { layer: self.layer.clone(), current: self.current, total: self.total });
+        }
+        Ok(got)
+    }
+}
