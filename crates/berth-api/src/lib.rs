@@ -13,6 +13,7 @@ pub mod check;
 pub mod container;
 pub mod decode;
 pub mod disk_usage;
+pub mod duration;
 pub mod event;
 pub mod exec;
 pub mod files;

@@ -145,8 +145,14 @@ impl Relay {
     /// Reads output and passes it on.
     fn pump(&mut self, index: usize, scratch: &mut Scratch) {
         for _ in 0..READS_A_TURN {
-            if self.is_held_up() || self.pass_on(index, scratch).is_none() {
+            if self.is_held_up() {
                 return;
+            }
+            match self.pass_on(index, scratch) {
+                None => return,
+                // It has emptied the pipe: whatever comes next, the poller tells. A pty gives a page at a time.
+                Some(length) if length < READ && !self.terminal => return,
+                Some(_) => {}
             }
         }
     }

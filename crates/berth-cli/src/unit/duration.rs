@@ -1,51 +1,6 @@
-//! Go's durations (`1h30m`) and Docker's words for them (`About a minute`).
+//! Docker's words for durations (`About a minute`).
 
-/// Reads a Go duration; the result is in nanoseconds.
-pub(crate) fn parse(text: &str) -> Result<i64, String> {
-    let quoted = format!("{text:?}");
-    let bad = || format!("time: invalid duration {quoted}");
-    let (negative, mut rest) = match text.as_bytes().first() {
-        Some(b'-') => (true, &text[1..]),
-        Some(b'+') => (false, &text[1..]),
-        _ => (false, text),
-    };
-    if rest == "0" {
-        return Ok(0);
-    }
-    if rest.is_empty() {
-        return Err(bad());
-    }
-    let mut total = 0f64;
-    while !rest.is_empty() {
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
-        let number: f64 = rest[..end].parse().map_err(|_| bad())?;
-        rest = &rest[end..];
-        let end = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
-        let (unit, after) = rest.split_at(end);
-        if unit.is_empty() {
-            return Err(format!("time: missing unit in duration {quoted}"));
-        }
-        total +=
-            number * unit_nanos(unit).ok_or_else(|| format!("time: unknown unit {unit:?} in duration {quoted}"))?;
-        rest = after;
-    }
-    if total > i64::MAX as f64 {
-        return Err(bad());
-    }
-    Ok(if negative { -(total as i64) } else { total as i64 })
-}
-
-fn unit_nanos(unit: &str) -> Option<f64> {
-    Some(match unit {
-        "ns" => 1.0,
-        "us" | "µs" | "μs" => 1e3,
-        "ms" => 1e6,
-        "s" => 1e9,
-        "m" => 6e10,
-        "h" => 3.6e12,
-        _ => return None,
-    })
-}
+pub(crate) use berth_api::duration::parse;
 
 /// Docker's approximate words: `3 seconds`, `About a minute`, `2 weeks`.
 pub(crate) fn human(seconds: i64) -> String {

@@ -183,7 +183,8 @@ impl Input<'_> {
                             return true;
                         }
                     }
-                    Part::Control(PING, payload) => drop(self.control.send((PONG, payload)).await),
+                    // While the client does not read there is no room; of several pings one may be answered for all.
+                    Part::Control(PING, payload) => drop(self.control.try_send((PONG, payload))),
                     Part::Control(CLOSE, _) | Part::Nonsense => return false,
                     Part::Control(..) => {}
                 }

@@ -30,8 +30,8 @@ pub(crate) fn bound(text: &str) -> Result<Option<Timestamp>, ApiError> {
 /// Reads a moment given to a filter: as [`bound`], a date, or a duration before `now` (`10m`, `1h30m`).
 pub(crate) fn moment(text: &str, now: Timestamp) -> Result<Timestamp, ApiError> {
     let wrong = || ApiError::invalid(format!("failed to parse value as time or duration: \"{text}\""));
-    if let Some(ago) = duration(text) {
-        return now.checked_sub(ago).map_err(|_| wrong());
+    if let Ok(ago) = berth_api::duration::parse(text) {
+        return now.checked_sub(SignedDuration::from_nanos(ago)).map_err(|_| wrong());
     }
     if let Ok(Some(time)) = bound(text) {
         return Ok(time);
@@ -41,36 +41,6 @@ pub(crate) fn moment(text: &str, now: Timestamp) -> Result<Timestamp, ApiError> 
     let date = local.parse::<jiff::civil::DateTime>().or_else(|_| local.parse::<jiff::civil::Date>().map(Into::into));
     let zone = if local.len() < text.len() { jiff::tz::TimeZone::UTC } else { jiff::tz::TimeZone::system() };
     date.and_then(|date| date.to_zoned(zone)).map(|zoned| zoned.timestamp()).map_err(|_| wrong())
-}
-
-/// Go's durations: numbers with units, one after another.
-fn duration(text: &str) -> Option<SignedDuration> {
-    let (negative, mut rest) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text),
-    };
-    if rest.is_empty() {
-        return None;
-    }
-    let mut seconds = 0.0;
-    while !rest.is_empty() {
-        let unit = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let number: f64 = rest[..unit].parse().ok()?;
-        let end = rest[unit..].find(|c: char| c.is_ascii_digit() || c == '.').map_or(rest.len(), |at| unit + at);
-        seconds += number
-            * match &rest[unit..end] {
-                "h" => 3600.0,
-                "m" => 60.0,
-                "s" => 1.0,
-                "ms" => 1e-3,
-                "us" | "µs" => 1e-6,
-                "ns" => 1e-9,
-                _ => return None,
-            };
-        rest = &rest[end..];
-    }
-    let signed = if negative { -seconds } else { seconds };
-    SignedDuration::try_from_secs_f64(signed).ok()
 }
 
 /// How long ago, from `then` to now.

@@ -1,5 +1,6 @@
 //! `context create`.
 
+use super::done;
 use super::options::{self, DESCRIPTION, DOCKER};
 use crate::command::{Args, Command};
 use crate::context::{self, Docker, Meta, Store};
@@ -50,16 +51,12 @@ fn run(session: &Session, parsed: &Parsed) -> Outcome {
     };
     name.clone_into(&mut meta.name);
     meta.set_docker(&docker);
-    if let Some(text) = parsed.get("description") {
-        meta.set_description(text);
-    }
+    options::describe(&mut meta, parsed);
     // Without its metadata a context does not exist, so that comes last.
     let written = store.write_tls(name, &tls).and_then(|()| store.write(&meta));
     if let Err(reason) = written {
         _ = store.remove(name);
         return Err(Failure::new(reason));
     }
-    crate::print(&format!("{name}\n"));
-    eprintln!("Successfully created context {name:?}");
-    Ok(0)
+    done(name, "created")
 }

@@ -1,5 +1,6 @@
 //! `context import`.
 
+use super::done;
 use crate::command::{Args, Command};
 use crate::context::{self, Store, archive};
 use crate::failure::{Failure, Outcome};
@@ -36,7 +37,5 @@ fn run(session: &Session, parsed: &Parsed) -> Outcome {
         _ = store.remove(name);
         return Err(Failure::new(reason));
     }
-    crate::print(&format!("{name}\n"));
-    eprintln!("Successfully imported context {name:?}");
-    Ok(0)
+    done(name, "imported")
 }

@@ -13,6 +13,7 @@ pub(crate) mod using;
 mod options;
 
 use crate::command::Group;
+use crate::failure::Outcome;
 
 pub(crate) const GROUP: Group = Group {
     name: "context",
@@ -32,3 +33,10 @@ pub(crate) const GROUP: Group = Group {
     ],
     not_yet: &[],
 };
+
+/// Says that a context was `created`, `updated`, …
+fn done(name: &str, what: &str) -> Outcome {
+    crate::print(&format!("{name}\n"));
+    eprintln!("Successfully {what} context {name:?}");
+    Ok(0)
+}

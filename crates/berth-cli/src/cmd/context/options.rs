@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::context::{self, Docker, Store};
+use crate::context::{self, Docker, Meta, Store};
 use crate::flag::{Flag, Parsed, parse_bool};
 use crate::grammar::{csv, os_error, pair};
 use crate::session::Session;
@@ -15,6 +15,13 @@ pub(super) const DOCKER: Flag = Flag::typed(
     "How the daemon is reached: host=ADDRESS, ca=FILE, cert=FILE, key=FILE, skip-tls-verify=BOOL, or from=CONTEXT",
 )
 .default("[]");
+
+/// What `--description` says, where it is given.
+pub(super) fn describe(meta: &mut Meta, parsed: &Parsed) {
+    if let Some(text) = parsed.get("description") {
+        meta.set_description(text);
+    }
+}
 
 fn fields(text: &str) -> Result<BTreeMap<String, String>, String> {
     let fields = csv(text)?;

@@ -1,5 +1,6 @@
 //! `context update`.
 
+use super::done;
 use super::options::{self, DESCRIPTION, DOCKER};
 use crate::command::{Args, Command};
 use crate::context::{self, Store};
@@ -24,16 +25,12 @@ fn run(session: &Session, parsed: &Parsed) -> Outcome {
     context::check_name(name)?;
     let store = Store::of(session.config());
     let mut meta = store.read(name)?;
-    if let Some(text) = parsed.get("description") {
-        meta.set_description(text);
-    }
+    options::describe(&mut meta, parsed);
     if parsed.has("docker") {
         let (docker, tls) = options::endpoint(session, parsed)?;
         meta.set_docker(&docker);
         store.write_tls(name, &tls)?;
     }
     store.write(&meta)?;
-    crate::print(&format!("{name}\n"));
-    eprintln!("Successfully updated context {name:?}");
-    Ok(0)
+    done(name, "updated")
 }
