@@ -39,7 +39,11 @@ impl Inner {
                 continue;
             }
             let layer = self.state.read(|reader| reader.get::<LayerRecord>(chain.as_str()))?;
-            let plain = layer.is_some_and(|layer| !layer.kept && *layer.diff_id.digest() == blob.digest);
+            let plain = layer.is_some_and(|layer| {
+                let given = !layer.kept && layer.blob.digest == blob.digest;
+                let within = layer.kept && self.content.contains(&layer.blob.digest);
+                *layer.diff_id.digest() == blob.digest && (given || within)
+            });
             if !plain {
                 away.push((chain.clone(), blob));
             }

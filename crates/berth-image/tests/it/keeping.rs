@@ -223,3 +223,15 @@ async fn a_prune_takes_what_interrupted_pulls_have_left() {
     assert!(fixture.names("content/partial").is_empty());
     assert_eq!(fixture.store.prune(&[], false).unwrap().freed, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_layer_is_given_without_its_compression_too() {
+    let tar = Tar::default().file("file", &[7; 5000]).finish();
+    let image = Image::new(&[(tar.clone(), Form::Gzip)]);
+    let mock = Mock::of(&image, |_, response| response);
+    let fixture = Fixture::new(PullConfig::default());
+    pull(&fixture, &mock).await.unwrap();
+    let mut bytes = Vec::new();
+    fixture.store.open_layer(&Digest::of(&tar)).unwrap().read_to_end(&mut bytes).unwrap();
+    assert_eq!(bytes, tar);
+}
