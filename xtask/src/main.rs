@@ -24,6 +24,9 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   bench containers [--rounds N] [--json FILE]
                       the same for commit, diff and cp, and for hundreds of containers; each measures the program
                       that BERTH_BENCH_PROGRAM names, or builds one
+  bench images [--rounds N] [--json FILE]
+                      the same for pull, push, save, load, rmi and the list of images, on an ext4 of their own,
+                      fresh and after twenty rounds of pull and rmi; wants 40 GB where temporary files go
   soak ROUNDS         the tests in which chance decides, many times over
   upgrade PREVIOUS    containers that the program PREVIOUS started, taken up by this one
   vm VMRUN ENGINE [FILTER…]
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         ["bench", "run", options @ ..] => measure(bench::Subject::Starts, options),
         ["bench", "streams", options @ ..] => measure(bench::Subject::Streams, options),
         ["bench", "containers", options @ ..] => measure(bench::Subject::Containers, options),
+        ["bench", "images", options @ ..] => measure(bench::Subject::Images, options),
         ["soak", rounds] => soak::run(rounds),
         ["upgrade", previous] => upgrade::run(previous),
         ["vm", vmrun, engine, filters @ ..] => vm::run(vmrun, engine, filters),

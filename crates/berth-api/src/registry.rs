@@ -1,9 +1,52 @@
-//! Credentials for a registry, as clients send them in `X-Registry-Auth` (base64url of this JSON), and what logins
-//! and searches are answered with.
+//! Credentials for a registry, as clients send them in `X-Registry-Auth` (base64url of this JSON), and what logins,
+//! searches and questions about a name are answered with.
 
 use serde::{Deserialize, Serialize};
 
+use crate::image::{Descriptor, Platform};
 use crate::is_default;
+
+/// `GET /distribution/{name}/json`: what a registry has under a name.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct DistributionInspect {
+    /// The manifest or the list.
+    pub descriptor: Descriptor,
+    /// What there is an image for.
+    pub platforms: Vec<Platform>,
+}
+
+/// `GET /images/plan`, ours: what a pull would do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct PullPlan {
+    /// As users write it.
+    pub reference: String,
+    /// The image's.
+    pub id: String,
+    /// What the name stands for at its registry.
+    pub digest: String,
+    /// `linux/amd64`.
+    pub platform: String,
+    /// The name stands for this image here already.
+    pub up_to_date: bool,
+    /// Bottom first.
+    pub layers: Vec<PlannedLayer>,
+}
+
+/// One layer of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct PlannedLayer {
+    /// Compressed.
+    pub digest: String,
+    /// Compressed bytes.
+    pub size: u64,
+    /// How many of them would be fetched.
+    pub missing: u64,
+    /// It is here, unpacked.
+    pub here: bool,
+}
 
 /// Credentials of one registry.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

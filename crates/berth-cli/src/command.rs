@@ -74,8 +74,8 @@ pub(crate) struct Group {
 use crate::cmd::{
     attach, commit, completion, context, cp, create, df, dial_stdio, diff, events, exec, export, history, image_diff,
     image_explain, image_flatten, image_prune, image_rebase, images, import, info, inspect, kill, load, login, logs,
-    manifest, network, pause, port, prune, ps, pull, rename, restart, rm, rmi, run, save, search, start, stats, stop,
-    stop_all, system_check, system_prune, tag, top, unpause, update, version, volume, wait,
+    manifest, network, pause, port, prune, ps, pull, push, rename, restart, rm, rmi, run, save, search, start, stats,
+    stop, stop_all, system_check, system_prune, tag, top, unpause, update, version, volume, wait,
 };
 
 /// The commands at the top, in the order of help.
@@ -100,6 +100,7 @@ pub(crate) const OTHERS: &[&Command] = &[
     &login::LOGOUT,
     &logs::COMMAND,
     &pause::COMMAND,
+    &push::COMMAND,
     &rename::COMMAND,
     &port::COMMAND,
     &restart::COMMAND,
@@ -180,13 +181,14 @@ const IMAGE: Group = Group {
         ("list", &images::LS),
         ("prune", &image_prune::COMMAND),
         ("pull", &pull::COMMAND),
+        ("push", &push::COMMAND),
         ("rm", &rmi::RM),
         ("rebase", &image_rebase::COMMAND),
         ("remove", &rmi::RM),
         ("save", &save::COMMAND),
         ("tag", &tag::COMMAND),
     ],
-    not_yet: &["build", "push"],
+    not_yet: &["build"],
 };
 
 const SYSTEM: Group = Group {
@@ -214,7 +216,6 @@ const NOT_YET: &[&str] = &[
     "config",
     "node",
     "plugin",
-    "push",
     "secret",
     "service",
     "stack",

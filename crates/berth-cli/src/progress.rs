@@ -1,10 +1,14 @@
 //! A pull as it goes on: lines that are rewritten on a terminal, plain lines elsewhere.
 
+mod total;
+
 use std::io::Write;
+use std::time::Instant;
 
 use berth_api::progress::{JsonMessage, ProgressDetail};
 
 use crate::unit::size::human4;
+use total::Total;
 
 /// Shows the messages of one pull.
 #[derive(Debug)]
@@ -14,12 +18,15 @@ pub(crate) struct Progress<W: Write> {
     width: usize,
     /// Layers in the order of their lines.
     lines: Vec<String>,
+    total: Total,
+    /// The line of the total stands below the layers'.
+    totalled: bool,
 }
 
 impl<W: Write> Progress<W> {
     /// `live`: `out` is a terminal `width` columns wide.
     pub(crate) fn new(out: W, live: bool, width: usize) -> Self {
-        Self { out, live, width, lines: Vec::new() }
+        Self { out, live, width, lines: Vec::new(), total: Total::default(), totalled: false }
     }
 
     /// Shows one message; a failure comes back as its text.
@@ -54,14 +61,27 @@ impl<W: Write> Progress<W> {
     }
 
     fn write_live(&mut self, message: &JsonMessage, detail: Option<&ProgressDetail>) -> std::io::Result<()> {
+        if std::mem::take(&mut self.totalled) {
+            write!(self.out, "\x1b[1A\x1b[2K\r")?;
+        }
+        self.total.take(message, Instant::now());
+        self.write_line(message, detail)?;
+        if let Some(text) = self.total.text().filter(|_| !self.lines.is_empty()) {
+            let text: String = text.chars().take(self.width.saturating_sub(1)).collect();
+            writeln!(self.out, "{text}")?;
+            self.totalled = true;
+        }
+        self.out.flush()
+    }
+
+    fn write_line(&mut self, message: &JsonMessage, detail: Option<&ProgressDetail>) -> std::io::Result<()> {
         if message.id.is_empty() || message.progress_detail.is_none() {
             if message.status.is_empty() {
                 return Ok(());
             }
             let id = if message.id.is_empty() { String::new() } else { format!("{}: ", message.id) };
             self.lines.clear();
-            writeln!(self.out, "{id}{}", message.status)?;
-            return self.out.flush();
+            return writeln!(self.out, "{id}{}", message.status);
         }
         let up = match self.lines.iter().position(|id| *id == message.id) {
             Some(at) => self.lines.len() - at,
@@ -72,8 +92,7 @@ impl<W: Write> Progress<W> {
             }
         };
         let text = format!("{}: {}{}", message.id, message.status, detail.map_or(String::new(), |d| self.bar(d)));
-        write!(self.out, "\x1b[{up}A\x1b[2K\r{text}\r\x1b[{up}B")?;
-        self.out.flush()
+        write!(self.out, "\x1b[{up}A\x1b[2K\r{text}\r\x1b[{up}B")
     }
 
     /// ` [====>    ]  1.2MB/3.4MB`.
@@ -137,6 +156,16 @@ mod tests {
         assert!(text.contains(&bar), "{text:?}");
         assert!(text.ends_with("abc: Pull complete\r\x1b[1BDigest: sha256:00\n"), "{text:?}");
         assert!(shown(true, 80, MESSAGES).contains("Downloading 500kB/1MB"));
+    }
+
+    #[test]
+    fn the_total_stands_below_and_goes() {
+        let sizes = r#"{"progressDetail":{},"aux":{"layers":{"abc":1000000}}}"#;
+        let text = shown(true, 120, &[&[sizes], MESSAGES].concat());
+        assert_eq!(text.matches("Total: ").count(), 2, "{text:?}");
+        assert!(text.contains("\r\x1b[1BTotal: 500kB/1MB\n\x1b[1A\x1b[2K\r\x1b[1A"), "{text:?}");
+        assert!(text.ends_with("abc: Pull complete\r\x1b[1BDigest: sha256:00\n"), "{text:?}");
+        assert!(!shown(false, 0, &[sizes]).contains("Total"));
     }
 
     #[test]

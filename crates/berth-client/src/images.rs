@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE;
 use berth_api::Filters;
 use berth_api::image::{HistoryStep, ImageDeleted, ImageInspect, ImageSummary};
 use berth_api::progress::JsonMessage;
-use berth_api::registry::AuthConfig;
+use berth_api::registry::{AuthConfig, PullPlan};
 use http::{HeaderName, HeaderValue, Method};
 
 use crate::query::Path;
@@ -20,6 +20,21 @@ pub struct PullOptions {
     /// Tag or digest; empty: every tag.
     pub tag: String,
     /// `os/arch[/variant]`; empty: the daemon's.
+    pub platform: String,
+    /// Credentials.
+    pub auth: Option<AuthConfig>,
+    /// To be told beforehand how much is going to come; berth only, others do not mind.
+    pub sizes: bool,
+}
+
+/// What to push.
+#[derive(Debug, Clone, Default)]
+pub struct PushOptions {
+    /// Repository, as `127.0.0.1:5000/team/app`.
+    pub image: String,
+    /// Empty: every tag.
+    pub tag: String,
+    /// As JSON; empty: what the name stands for.
     pub platform: String,
     /// Credentials.
     pub auth: Option<AuthConfig>,
@@ -58,11 +73,43 @@ impl Client {
         let path = Path::new(&["images", "create"])
             .text("fromImage", &options.image)
             .text("tag", &options.tag)
-            .text("platform", &options.platform);
+            .text("platform", &options.platform)
+            .flag("sizes", options.sizes);
         let mut call = self.call(Method::POST, path);
         if let Some(auth) = &options.auth {
             call = call.header(HeaderName::from_static("x-registry-auth"), registry_auth(auth)?);
         }
+        Ok(Lines::new(call.send().await?))
+    }
+
+    /// Asks what a pull would do; berth only.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn plan_pull(&self, options: &PullOptions) -> Result<PullPlan, Error> {
+        let path = Path::new(&["images", "plan"])
+            .text("fromImage", &options.image)
+            .text("tag", &options.tag)
+            .text("platform", &options.platform);
+        let mut call = self.call(Method::GET, path);
+        if let Some(auth) = &options.auth {
+            call = call.header(HeaderName::from_static("x-registry-auth"), registry_auth(auth)?);
+        }
+        call.decode().await
+    }
+
+    /// Pushes an image. Failures come as messages with `error` set once the stream has begun.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn push_image(&self, options: &PushOptions) -> Result<Lines<JsonMessage>, Error> {
+        let path = Path::new(&["images", &options.image, "push"])
+            .text("tag", &options.tag)
+            .text("platform", &options.platform);
+        // Daemons of other makes want the header, if with nobody in it.
+        let auth = options.auth.clone().unwrap_or_default();
+        let call =
+            self.call(Method::POST, path).header(HeaderName::from_static("x-registry-auth"), registry_auth(&auth)?);
         Ok(Lines::new(call.send().await?))
     }
 

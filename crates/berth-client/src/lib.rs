@@ -42,7 +42,7 @@ pub use files::{CommitOptions, UploadOptions};
 pub use hijack::{Hijacked, ReadHalf, WriteHalf};
 pub use host::{DEFAULT_SOCKET, Host, InvalidHost};
 pub use image_contents::RebaseOptions;
-pub use images::{ListImages, PullOptions, RemoveImage};
+pub use images::{ListImages, PullOptions, PushOptions, RemoveImage};
 pub use prune::{Prunable, Pruned};
 pub use registries::SearchOptions;
 pub use system::{EventsOptions, Ping};

@@ -20,6 +20,12 @@ mod repository;
 mod request;
 mod retry;
 mod search;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests_tls;
 mod trust;
 mod upload;
 
@@ -30,4 +36,4 @@ pub use error::{Error, ErrorKind};
 pub use fetch::Download;
 pub use repository::{Fetched, Repository};
 pub use search::{Found, Search, searched_registry};
-pub use upload::{Content, Mount, Sending};
+pub use upload::{Content, Mount, Sending, Upload};

@@ -123,12 +123,21 @@ fn explain(method: &Method, url: &str, status: u16, body: &[u8]) -> Error {
             let message = if error.message.is_empty() { words.clone() } else { error.message };
             Error::Registry { words, message, status }
         }
+        // An answer to HEAD has no words.
+        _ if status == 401 && body.is_empty() => refusal("unauthorized", "authentication required", status),
+        _ if status == 403 && body.is_empty() => {
+            refusal("denied", "requested access to the resource is denied", status)
+        }
         _ if status == 400 && String::from_utf8_lossy(body).contains("HTTPS") => {
             let reason = "server wants HTTPS".to_owned();
             Error::Transport { method: method_name(method), url: url.to_owned(), reason, wrong_scheme: true }
         }
         _ => Error::Status { method: method_name(method), url: url.to_owned(), status },
     }
+}
+
+fn refusal(words: &str, message: &str, status: u16) -> Error {
+    Error::Registry { words: words.to_owned(), message: message.to_owned(), status }
 }
 
 /// Whether the same request may do better in a moment: a refusal and an unknown name will not.

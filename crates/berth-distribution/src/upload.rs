@@ -156,7 +156,8 @@ impl Upload {
                 false => tries.after(Failure { again: failure.again || lost, ..failure })?,
             };
             // All at once has not worked, for whatever reason: in pieces, less is lost.
-            chunk = Some(CHUNK.max(self.least));
+            let piece = if too_much { CHUNK.min(content.size().div_ceil(2)) } else { CHUNK };
+            chunk = Some(chunk.unwrap_or(piece).max(self.least));
             if !pause.is_zero() {
                 told(Sending::Pause(pause));
                 tokio::time::sleep(pause).await;

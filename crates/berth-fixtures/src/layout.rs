@@ -72,23 +72,29 @@ impl Layout {
     }
 
     fn manifest(&self, image: &Image) -> Value {
-        let mut diff_ids = Vec::new();
-        let mut layers = Vec::new();
-        for tar in image.layers {
-            diff_ids.push(format!("sha256:{:x}", HexBytes(&Sha256::digest(tar))));
-            let (suffix, bytes) = match image.packing {
-                Packing::Gzip => ("+gzip", gzip(tar)),
-                Packing::Zstd => ("+zstd", zstd::encode_all(tar.as_slice(), 3).unwrap()),
-                Packing::Plain => ("", tar.clone()),
-            };
-            layers.push(self.blob(&format!("application/vnd.oci.image.layer.v1.tar{suffix}"), &bytes));
-        }
-        let history: Vec<Value> = image.layers.iter().map(|_| json!({"created_by": "a fixture"})).collect();
+        let packed = image.layers.iter().map(|tar| self.layer(tar, image.packing)).collect();
+        self.manifest_of(image.os, image.architecture, &image.config, packed)
+    }
+
+    /// An uncompressed archive as a blob: its diff id, and what describes the blob.
+    fn layer(&self, tar: &[u8], packing: Packing) -> (String, Value) {
+        let diff_id = format!("sha256:{:x}", HexBytes(&Sha256::digest(tar)));
+        let (suffix, bytes) = match packing {
+            Packing::Gzip => ("+gzip", gzip(tar)),
+            Packing::Zstd => ("+zstd", zstd::encode_all(tar, 3).unwrap()),
+            Packing::Plain => ("", tar.to_vec()),
+        };
+        (diff_id, self.blob(&format!("application/vnd.oci.image.layer.v1.tar{suffix}"), &bytes))
+    }
+
+    fn manifest_of(&self, os: &str, architecture: &str, config: &Value, packed: Vec<(String, Value)>) -> Value {
+        let (diff_ids, layers): (Vec<String>, Vec<Value>) = packed.into_iter().unzip();
+        let history: Vec<Value> = layers.iter().map(|_| json!({"created_by": "a fixture"})).collect();
         let config = json!({
             "created": "2026-01-02T03:04:05Z",
-            "architecture": image.architecture,
-            "os": image.os,
-            "config": image.config,
+            "architecture": architecture,
+            "os": os,
+            "config": config,
             "rootfs": {"type": "layers", "diff_ids": diff_ids},
             "history": history,
         });
@@ -99,7 +105,7 @@ impl Layout {
             "layers": layers,
         });
         let mut entry = self.blob("application/vnd.oci.image.manifest.v1+json", manifest.to_string().as_bytes());
-        entry["platform"] = json!({"os": image.os, "architecture": image.architecture});
+        entry["platform"] = json!({"os": os, "architecture": architecture});
         entry
     }
 
@@ -111,6 +117,14 @@ impl Layout {
     /// One name for one image.
     pub fn image(&mut self, name: &str, image: &Image) {
         let mut entry = self.manifest(image);
+        entry.as_object_mut().unwrap().remove("platform");
+        self.name(name, entry);
+    }
+
+    /// One name for one image of this host, of which no more than one layer is in memory.
+    pub fn streamed(&mut self, name: &str, config: &Value, layers: impl Iterator<Item = Vec<u8>>) {
+        let packed = layers.map(|tar| self.layer(&tar, Packing::Gzip)).collect();
+        let mut entry = self.manifest_of("linux", host_architecture(), config, packed);
         entry.as_object_mut().unwrap().remove("platform");
         self.name(name, entry);
     }

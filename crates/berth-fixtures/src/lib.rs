@@ -5,10 +5,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where by panicking")]
 
+mod fault;
+mod large;
 mod layer;
 mod layout;
 mod registry;
 
+pub use fault::{Fault, FaultProxy, Seen};
+pub use large::large;
 pub use layer::{Entry, busybox, debian, layer};
 pub use layout::{Image, Layout, Packing, host_architecture};
 pub use registry::{PASSWORD, Registry, USER};

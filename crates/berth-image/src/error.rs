@@ -163,6 +163,18 @@ pub enum Error {
     /// What lies at a URL could not be had.
     #[error("{0}")]
     Fetch(String),
+    /// Nothing here has a name in the repository that is to be pushed.
+    #[error("An image does not exist locally with the tag: {0}")]
+    NothingToPush(String),
+    /// The repository has other tags here.
+    #[error("tag does not exist: {0}")]
+    NoSuchTag(String),
+    /// The repository is known here by digests only.
+    #[error("no tags to push for {0}")]
+    NoTagsToPush(String),
+    /// A digest is what a push comes to, not what it is told.
+    #[error("cannot push a digest reference")]
+    PushByDigest,
     /// The image went away while it was being used.
     #[error("image {0} was removed in the meantime")]
     Vanished(ImageId),
@@ -204,6 +216,9 @@ impl Error {
         match self {
             Self::NoSuchImage(_)
             | Self::NoSuchReference(_)
+            | Self::NothingToPush(_)
+            | Self::NoSuchTag(_)
+            | Self::NoTagsToPush(_)
             | Self::ManifestNotFound { .. }
             | Self::RepositoryNotFound { .. }
             | Self::AccessDenied { .. }
@@ -211,9 +226,12 @@ impl Error {
             | Self::WrongPlatform { .. }
             | Self::PlatformMismatch { .. } => ErrorKind::NotFound,
             Self::ReferenceInUse { .. } | Self::InUse { .. } | Self::Vanished(_) => ErrorKind::Conflict,
-            Self::Reference(_) | Self::TagRefused(_) | Self::NotRebased(_) | Self::Archive(_) | Self::Fetch(_) => {
-                ErrorKind::Invalid
-            }
+            Self::Reference(_)
+            | Self::TagRefused(_)
+            | Self::NotRebased(_)
+            | Self::PushByDigest
+            | Self::Archive(_)
+            | Self::Fetch(_) => ErrorKind::Invalid,
             Self::Unauthorized(_) => ErrorKind::Unauthorized,
             Self::Unavailable(_) | Self::BlobAway { .. } => ErrorKind::Unavailable,
             Self::BadImage(_)

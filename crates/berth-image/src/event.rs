@@ -12,6 +12,8 @@ pub enum PullEvent {
         /// The repository's path within its registry (`library/busybox`).
         repository: String,
     },
+    /// What is going to come: layers that are not here, and their compressed bytes. Docker does not tell that.
+    Sizes(Vec<(Digest, u64)>),
     /// A layer went into another phase, or got on in it.
     Layer {
         /// The compressed layer; shown by its first twelve digits.

@@ -56,6 +56,8 @@ pub use lease::Lease;
 pub use load::LoadEvent;
 pub use prune::Pruned;
 pub use pull::decompress::decompress;
+pub use pull::{PlannedLayer, PullPlan, Remote};
+pub use push::{Push, PushEvent, PushPhase, Pushed};
 pub use rebase::Rebased;
 pub use save::Saving;
 pub use store::{ImageStore, PullConfig, Pulled};

@@ -67,7 +67,7 @@ fn once(peer: &Peer, container: &str, table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-fn tokio_run<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+pub(super) fn tokio_run<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }
 
@@ -134,7 +134,7 @@ fn cpu_of_a_run(peer: &Peer) -> Result<f64> {
 }
 
 /// Milliseconds of CPU since boot: cgroup v1's root counter, or v2's.
-fn cpu_total() -> Result<f64> {
+pub(super) fn cpu_total() -> Result<f64> {
     if let Ok(text) = fs::read_to_string("/sys/fs/cgroup/cpuacct/cpuacct.usage") {
         return Ok(text.trim().parse::<f64>()? / 1e6);
     }
@@ -169,6 +169,6 @@ fn pss(pid: u32) -> Option<f64> {
     Some(line.trim().trim_end_matches("kB").trim().parse::<f64>().ok()? / 1024.0)
 }
 
-fn milliseconds(time: Duration) -> f64 {
+pub(super) fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }

@@ -1,14 +1,16 @@
-//! `cargo xtask bench run|streams|containers`: berth beside whichever peers are installed, interleaved in one run.
+//! `cargo xtask bench run|streams|containers|images`: berth beside whichever peers are installed, interleaved in one run.
 //!
 //! A ratio from one run counts; an absolute time on a shared machine does not. Every daemon runs in a network
 //! namespace made for the benchmark, with directories of its own, so that nothing remains. Start reading at
-//! [`run`]; `peer` says who is measured, `cases`, `runtime`, `streams` and
-//! `containers` what and how.
+//! [`run`]; `peer` says who is measured, `cases`, `runtime`, `streams`,
+//! `containers` and `images` what and how.
 
 mod api;
 mod cases;
 mod containers;
 mod crowd;
+mod disk;
+mod images;
 mod peer;
 mod report;
 mod runtime;
@@ -30,6 +32,8 @@ pub(crate) enum Subject {
     Streams,
     /// `containers`: commit, diff, cp, and hundreds of containers.
     Containers,
+    /// `images`: pull, push, save, load, rmi, the list.
+    Images,
 }
 
 /// What the command line says.
@@ -46,7 +50,8 @@ pub(crate) struct Options {
 impl Options {
     /// `--rounds N`, `--json FILE`, and `--floor FILE` for starts
     pub(crate) fn parse(subject: Subject, args: &[&str]) -> Result<Self> {
-        let mut options = Self { subject, rounds: 30, json: None, floor: None };
+        let rounds = if subject == Subject::Images { 3 } else { 30 };
+        let mut options = Self { subject, rounds, json: None, floor: None };
         let mut words = args.iter();
         while let Some(flag) = words.next() {
             let value = words.next().with_context(|| format!("{flag} needs a value"))?;
@@ -69,18 +74,28 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if std::env::var_os(peer::PROGRAM).is_none() {
         crate::run("cargo", &["build", "--release", "--quiet", "--package", "berth"])?;
     }
+    let mut table = sample::Table::default();
+    if options.subject == Subject::Images {
+        let measured = images::measure(options.rounds, &mut table);
+        finish(options, &table)?;
+        return measured;
+    }
     let stage = Stage::set()?;
     let mut peers = stage.peers()?;
-    let mut table = sample::Table::default();
     let measured = measure(options, &stage, &mut peers, &mut table);
-    // What was measured before a failure is worth having too.
-    report::print(&table);
-    if let Some(path) = &options.json {
-        std::fs::write(path, report::json(&table)).with_context(|| path.display().to_string())?;
-    }
+    finish(options, &table)?;
     eprintln!("taking the engines down; podman takes its time");
     drop(peers);
     measured
+}
+
+/// What was measured before a failure is worth having too.
+fn finish(options: &Options, table: &sample::Table) -> Result<()> {
+    report::print(table);
+    if let Some(path) = &options.json {
+        std::fs::write(path, report::json(table)).with_context(|| path.display().to_string())?;
+    }
+    Ok(())
 }
 
 fn measure(options: &Options, stage: &Stage, peers: &mut [Peer], table: &mut sample::Table) -> Result<()> {
@@ -91,6 +106,8 @@ fn measure(options: &Options, stage: &Stage, peers: &mut [Peer], table: &mut sam
         }
         Subject::Streams => streams::measure(stage, peers, options.rounds, table)?,
         Subject::Containers => containers::measure(stage, peers, options.rounds, table)?,
+        // On a stage of its own.
+        Subject::Images => {}
     }
     options.floor.as_deref().map_or(Ok(()), |floor| report::add_floor(floor, table))
 }

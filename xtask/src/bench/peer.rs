@@ -34,6 +34,11 @@ pub(crate) struct Peer {
 impl Stage {
     pub(crate) fn set() -> Result<Self> {
         let root = std::env::temp_dir().join(format!("berth-bench-{}", std::process::id()));
+        Self::set_at(root)
+    }
+
+    /// A stage whose directories lie at `root`.
+    pub(super) fn set_at(root: PathBuf) -> Result<Self> {
         fs::create_dir_all(&root)?;
         let namespace = format!("berth-bench-{}", std::process::id());
         crate::run("ip", &["netns", "add", &namespace])?;
@@ -45,6 +50,28 @@ impl Stage {
         let stage = Self { root, namespace, registry };
         stage.publish()?;
         Ok(stage)
+    }
+
+    /// One more registry within reach of all peers, empty, with its data at `root`.
+    pub(super) fn another_registry(&self, root: &Path) -> Result<Registry> {
+        let registry = Registry::start_in(root, &["nsenter", &format!("--net=/run/netns/{}", self.namespace)]);
+        let probe = format!("exec 3<>/dev/tcp/{}", registry.host.replace(':', "/"));
+        let began = Instant::now();
+        while !self.program("bash").args(["-c", &probe]).stderr(Stdio::null()).status()?.success() {
+            if began.elapsed() > Duration::from_secs(60) {
+                bail!("the registry at {} does not answer", registry.host);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(registry)
+    }
+
+    /// A program in the benchmark's network namespace.
+    pub(super) fn program(&self, program: &str) -> Command {
+        let words = self.inside(program);
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
+        command
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -183,8 +210,8 @@ impl Peer {
     /// Runs to the end and expects success; what it printed.
     pub(crate) fn run(&self, args: &[&str]) -> Result<String> {
         let mut command = self.command();
-        if self.name == "podman" && args[0] == "pull" {
-            command.args(["pull", "--tls-verify=false"]).args(&args[1..]);
+        if self.name == "podman" && matches!(args[0], "pull" | "push") {
+            command.args([args[0], "--tls-verify=false"]).args(&args[1..]);
         } else {
             command.args(args);
         }

@@ -9,6 +9,7 @@ pub(crate) enum Unit {
     MilliPerCpu,
     PerSecond,
     Mebibytes,
+    PeakMebibytes,
     GigabytesPerSecond,
 }
 
@@ -19,6 +20,7 @@ impl Unit {
             Self::MilliPerCpu => "CPU ms",
             Self::PerSecond => "1/s",
             Self::Mebibytes => "MiB PSS",
+            Self::PeakMebibytes => "MiB peak",
             Self::GigabytesPerSecond => "GB/s",
         }
     }

@@ -34,6 +34,7 @@ pub(crate) mod prune;
 pub(crate) mod pruning;
 pub(crate) mod ps;
 pub(crate) mod pull;
+pub(crate) mod push;
 pub(crate) mod rename;
 pub(crate) mod restart;
 pub(crate) mod rm;

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use berth_api::registry::PullPlan;
 use berth_client::{Client, PullOptions};
 use berth_oci::Reference;
 
@@ -11,6 +12,7 @@ use crate::flag::{Flag, Parsed};
 use crate::progress::Progress;
 use crate::session::Session;
 use crate::terminal;
+use crate::unit::size::human4;
 
 pub(crate) const COMMAND: Command = Command {
     name: "pull",
@@ -20,6 +22,7 @@ pub(crate) const COMMAND: Command = Command {
     flags: &[
         Flag::switch("all-tags", "Every tag of the repository").short('a'),
         Flag::switch("disable-content-trust", "Do not verify signatures").hidden(),
+        Flag::switch("dry-run", "Say what would be fetched and what is here, and fetch nothing (berth)"),
         Flag::text("platform", "Platform, if not the daemon's"),
         Flag::switch("quiet", "Only the image's name at the end").short('q'),
     ],
@@ -30,7 +33,7 @@ pub(crate) const COMMAND: Command = Command {
 };
 
 fn run(session: &Session, parsed: &Parsed) -> Outcome {
-    check_trust(parsed)?;
+    check_trust(parsed, "verify what is pulled")?;
     let given = Reference::parse_name(&parsed.args[0]).map_err(|e| Failure::new(e.to_string()))?;
     let untagged = given.tag().is_none() && given.digest().is_none();
     let all = parsed.on("all-tags");
@@ -43,23 +46,39 @@ fn run(session: &Session, parsed: &Parsed) -> Outcome {
         .get("platform")
         .map_or_else(|| std::env::var("DOCKER_DEFAULT_PLATFORM").unwrap_or_default(), str::to_owned);
     let client = session.client()?;
-    let options = options(session, &reference, &platform);
-    session
-        .block_on(pull(&client, &options, std::io::stdout(), terminal::stdout_is_terminal(), quiet))?
-        .map_err(Failure::new)?;
+    let live = terminal::stdout_is_terminal();
+    let options = PullOptions { sizes: live && !quiet, ..options(session, &reference, &platform) };
+    if parsed.on("dry-run") {
+        if all {
+            return Err(Failure::new("--dry-run looks at one tag: leave --all-tags out"));
+        }
+        let plan = session.block_on(client.plan_pull(&options))??;
+        crate::print(&planned(&plan));
+        return Ok(0);
+    }
+    session.block_on(pull(&client, &options, std::io::stdout(), live, quiet))?.map_err(Failure::new)?;
     crate::print(&format!("{}\n", full(&reference)));
     Ok(0)
 }
 
-/// `--disable-content-trust=false` asks for signatures to be verified.
-pub(crate) fn check_trust(parsed: &Parsed) -> Result<(), String> {
-    match parsed.has("disable-content-trust") && !parsed.on("disable-content-trust") {
-        true => Err("--disable-content-trust=false: berth does not verify signatures yet".to_owned()),
-        false => Ok(()),
-    }
+/// `DOCKER_CONTENT_TRUST=1` or `--disable-content-trust=false` ask for signatures, of which we know nothing.
+pub(crate) fn check_trust(parsed: &Parsed, what: &str) -> Result<(), String> {
+    let environment = std::env::var("DOCKER_CONTENT_TRUST").unwrap_or_default();
+    let asked = match parsed.has("disable-content-trust") {
+        true if parsed.on("disable-content-trust") => return Ok(()),
+        true => "--disable-content-trust=false",
+        // Go's words for true.
+        false if matches!(environment.as_str(), "1" | "t" | "T" | "true" | "TRUE" | "True") => "DOCKER_CONTENT_TRUST",
+        false => return Ok(()),
+    };
+    Err(format!(
+        "{asked} asks berth to {what}: that needs a Notary server and its signing keys, which berth does not speak to; \
+         leave it out, or name the image by its digest, which is always verified"
+    ))
 }
 
-fn with_default_tag(reference: &Reference, quiet: bool) -> Reference {
+/// Says so, unless nothing is to be said.
+pub(crate) fn with_default_tag(reference: &Reference, quiet: bool) -> Reference {
     if !quiet {
         crate::print(&format!("Using default tag: {}\n", berth_oci::DEFAULT_TAG));
     }
@@ -91,7 +110,31 @@ fn options(session: &Session, reference: &Reference, platform: &str) -> PullOpti
         tag: tag.unwrap_or_default(),
         platform: platform.to_owned(),
         auth: session.config().credentials(reference),
+        sizes: false,
     }
+}
+
+/// What a pull would do, for people.
+fn planned(plan: &PullPlan) -> String {
+    let size = |bytes: u64| human4(i64::try_from(bytes).unwrap_or(i64::MAX));
+    let short = |digest: &str| digest.rsplit(':').next().unwrap_or_default().chars().take(12).collect::<String>();
+    let mut text = format!("{}: {}\nDigest: {}\n", plan.reference, plan.platform, plan.digest);
+    for layer in &plan.layers {
+        let what = match layer {
+            layer if layer.here => "here already".to_owned(),
+            layer if layer.missing == 0 => "here, to be unpacked".to_owned(),
+            layer if layer.missing < layer.size => format!("{} of {} to fetch", size(layer.missing), size(layer.size)),
+            layer => format!("{} to fetch", size(layer.size)),
+        };
+        text.push_str(&format!("{}: {what}\n", short(&layer.digest)));
+    }
+    let missing: u64 = plan.layers.iter().map(|layer| layer.missing).sum();
+    let all: u64 = plan.layers.iter().map(|layer| layer.size).sum();
+    text.push_str(&match plan.up_to_date {
+        true => format!("Image is up to date for {}; nothing was fetched\n", plan.reference),
+        false => format!("A pull would fetch {} of {}; nothing was fetched\n", size(missing), size(all)),
+    });
+    text
 }
 
 async fn pull(client: &Client, options: &PullOptions, out: impl Write, live: bool, quiet: bool) -> Result<(), String> {

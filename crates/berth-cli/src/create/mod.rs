@@ -52,7 +52,7 @@ impl Plan {
 
 /// What is meant by a command line of `run` or `create`.
 pub(crate) fn plan(parsed: &Parsed) -> Result<Plan, String> {
-    crate::cmd::pull::check_trust(parsed)?;
+    crate::cmd::pull::check_trust(parsed, "verify what it runs")?;
     check_image(parsed.args.first().map_or("", String::as_str))?;
     let mut request = CreateRequest { config: config::read(parsed)?, ..CreateRequest::default() };
     let host = host::read(parsed, &mut request.config)?;

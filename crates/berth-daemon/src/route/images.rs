@@ -118,7 +118,7 @@ pub(crate) async fn inspect(call: Call) -> Result<Answer, ApiError> {
 }
 
 /// A platform in a query: JSON.
-fn platform(text: &str) -> Result<Platform, ApiError> {
+pub(crate) fn platform(text: &str) -> Result<Platform, ApiError> {
     serde_json::from_str(text).map_err(|error| ApiError::invalid(format!("failed to parse platform: {error}")))
 }
 

@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use tokio::sync::mpsc::{Sender, UnboundedSender, unbounded_channel};
 
 use super::image_events;
-use super::pull::{self, Message};
+use super::progress::{self, Message};
 use crate::daemon::Daemon;
 use crate::http::answer::Answer;
 use crate::http::error::ApiError;
@@ -33,12 +33,12 @@ pub(crate) async fn import(mut call: Call) -> Result<Answer, ApiError> {
     let (sender, messages) = unbounded_channel();
     let (upload, pieces) = Upload::new();
     let (daemon, body) = (call.daemon.clone(), call.body);
-    let task = pull::Task::of(async move {
+    let task = progress::Task::of(async move {
         if let Err(error) = run(daemon, &source, body, import, (upload, pieces), &sender).await {
             drop(sender.send(Err(error)));
         }
     });
-    pull::answer(messages, task).await
+    progress::relay(messages, task).await
 }
 
 fn parse(query: &Query) -> Result<Import, ApiError> {
@@ -106,9 +106,9 @@ async fn bring(
             Err(error) => return drop(pieces.send(Err(io::Error::other(error))).await),
         };
         current += piece.len() as u64;
-        if current == total || told.elapsed() >= pull::PAUSE {
+        if current == total || told.elapsed() >= progress::PAUSE {
             told = tokio::time::Instant::now();
-            drop(messages.send(Ok(pull::counted("", "Importing", current, total))));
+            drop(messages.send(Ok(progress::counted("", "Importing", current, total))));
         }
         if pieces.send(Ok(piece)).await.is_err() {
             return;

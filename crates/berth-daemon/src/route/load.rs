@@ -10,7 +10,7 @@ use berth_oci::Platform;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::image_events;
-use super::pull::{self, Message};
+use super::progress::{self, Message};
 use crate::daemon::Daemon;
 use crate::http::answer::Answer;
 use crate::http::error::ApiError;
@@ -47,7 +47,7 @@ pub(crate) async fn load(mut call: Call) -> Result<Answer, ApiError> {
         // The client may be gone, and then nobody needs to know.
         drop(sender.send(Err(failed)));
     });
-    pull::answer(messages, ()).await
+    progress::relay(messages, ()).await
 }
 
 fn take(
@@ -80,7 +80,7 @@ impl Progress {
         let line = match event {
             LoadEvent::Layer { layer, current, total } => {
                 if !self.quiet && self.due(&layer, current >= total) {
-                    self.send(pull::counted(&layer, "Loading layer", current, total));
+                    self.send(progress::counted(&layer, "Loading layer", current, total));
                 }
                 return;
             }

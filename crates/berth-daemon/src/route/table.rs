@@ -4,8 +4,8 @@ use http::Method;
 
 use super::{
     Action, Operation, archive, check, commit, containers, disk_usage, down, exec, figures, history, image_contents,
-    image_making, images, load, log, networks, prune, prune_images, pull, registries, save, stdio, system, tag, update,
-    volumes,
+    image_making, images, load, log, networks, prune, prune_images, pull, push, registries, save, stdio, system, tag,
+    update, volumes,
 };
 
 macro_rules! operations {
@@ -82,6 +82,8 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
     GET "/exec/{id}/json" => serve!(exec::inspect);
     // Images.
     GET "/images/json" => serve!(images::list);
+    // Ours: what a pull would do.
+    GET "/images/plan" => serve!(pull::plan);
     GET "/images/search" => serve!(registries::find);
     GET "/images/get" => serve!(save::several);
     POST "/images/create" => serve!(pull::create);
@@ -96,10 +98,10 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
     GET "/images/{name}/diff" => serve!(image_contents::diff);
     POST "/images/{name}/flatten" => serve!(image_making::flatten);
     POST "/images/{name}/rebase" => serve!(image_making::rebase);
-    POST "/images/{name}/push" => NotYet("push images");
+    POST "/images/{name}/push" => serve!(push::push);
     POST "/images/{name}/tag" => serve!(tag::tag);
     DELETE "/images/{name}" => serve!(images::remove);
-    GET "/distribution/{name}/json" => NotYet("look an image up at its registry");
+    GET "/distribution/{name}/json" => serve!(push::distribution);
     POST "/commit" => serve!(commit::commit);
     POST "/build" => NotYet(BUILD);
     POST "/build/prune" => serve!(prune_images::build_cache);

@@ -91,7 +91,8 @@ fn summary(image: &Image, containers: usize) -> ImageSummary {
     }
 }
 
-fn descriptor(manifest: &berth_oci::Descriptor) -> Descriptor {
+/// What a document says of another.
+pub(crate) fn descriptor(manifest: &berth_oci::Descriptor) -> Descriptor {
     Descriptor {
         media_type: manifest.media_type.clone(),
         digest: manifest.digest.to_string(),

@@ -2,12 +2,14 @@
 
 use berth_oci::{Descriptor, Digest, Document, ImageConfig, Index, Manifest, Platform, Reference, media};
 
-use super::source::{Fetched, Source};
+use super::source::{Fetched, Future_, Source};
 use crate::{Error, Result};
 
 const MAX_MANIFEST: u64 = 8 << 20;
 /// Lists of lists exist; lists of lists of lists of lists are a joke at our expense.
-const MAX_NESTING: usize = 4;
+const MAX_NESTING: usize = 3;
+/// And so are many of them side by side.
+const MAX_LISTS: usize = 32;
 
 /// One image's manifest, and how it was found.
 #[derive(Debug)]
@@ -34,30 +36,54 @@ impl Chosen {
 
 pub(crate) async fn choose(source: &dyn Source, reference: &Reference, wanted: Option<&Platform>) -> Result<Chosen> {
     let platform = wanted.cloned().unwrap_or_else(Platform::host);
-    let mut expected = reference.digest().cloned();
-    let mut fetched = source.manifest(reference.object()).await?;
-    let mut root = None;
-    for _ in 0..MAX_NESTING {
-        let (document, descriptor) = read(&fetched, expected.as_ref())?;
-        match document {
-            Document::Manifest(manifest) => {
-                return Ok(Chosen { manifest, descriptor, bytes: fetched.bytes, index: root });
-            }
-            Document::Index(index) => {
-                let entry = best(&index, &platform)?;
-                let next = source.manifest(entry.digest.as_str()).await?;
-                check_size(&entry, &next)?;
-                root.get_or_insert((descriptor, fetched.bytes));
-                expected = Some(entry.digest.clone());
-                let media_type = if next.media_type.is_empty() { entry.media_type } else { next.media_type };
-                fetched = Fetched { bytes: next.bytes, media_type };
-            }
+    let fetched = source.manifest(reference.object()).await?;
+    let (document, descriptor) = read(&fetched, reference.digest())?;
+    match document {
+        Document::Manifest(manifest) => Ok(Chosen { manifest, descriptor, bytes: fetched.bytes, index: None }),
+        Document::Index(index) => {
+            let mut left = MAX_LISTS;
+            let found = within(source, &index, &platform, MAX_NESTING, &mut left).await?;
+            let found = found.ok_or_else(|| Error::NoMatchingManifest { platform: platform.to_string() })?;
+            Ok(Chosen { index: Some((descriptor, fetched.bytes)), ..found })
         }
     }
-    Err(Error::BadImage("the manifest list leads to further lists without end".into()))
 }
 
-fn read(fetched: &Fetched, expected: Option<&Digest>) -> Result<(Document, Descriptor)> {
+/// What a list has for a platform, or a list that it leads to; the best first.
+fn within<'a>(
+    source: &'a dyn Source,
+    index: &'a Index,
+    platform: &'a Platform,
+    depth: usize,
+    left: &'a mut usize,
+) -> Future_<'a, Option<Chosen>> {
+    Box::pin(async move {
+        for entry in suitable(index, platform) {
+            let next = source.manifest(entry.digest.as_str()).await?;
+            check_size(entry, &next)?;
+            let media_type = if next.media_type.is_empty() { entry.media_type.clone() } else { next.media_type };
+            let fetched = Fetched { bytes: next.bytes, media_type };
+            let (document, descriptor) = read(&fetched, Some(&entry.digest))?;
+            let inner = match document {
+                Document::Manifest(manifest) => {
+                    return Ok(Some(Chosen { manifest, descriptor, bytes: fetched.bytes, index: None }));
+                }
+                Document::Index(inner) => inner,
+            };
+            if depth == 0 || *left == 0 {
+                return Err(Error::BadImage("the manifest list leads to further lists without end".into()));
+            }
+            *left -= 1;
+            if let Some(found) = within(source, &inner, platform, depth - 1, left).await? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    })
+}
+
+/// A manifest or a list, checked against the digest that it was asked for by.
+pub(crate) fn read(fetched: &Fetched, expected: Option<&Digest>) -> Result<(Document, Descriptor)> {
     if fetched.bytes.len() as u64 > MAX_MANIFEST {
         let message = format!("{} bytes are too many", fetched.bytes.len());
         return Err(Error::Verification { what: "manifest", message });
@@ -86,20 +112,23 @@ fn check_size(entry: &Descriptor, fetched: &Fetched) -> Result<()> {
     Err(Error::Verification { what: "manifest", message })
 }
 
-/// The entry that suits best; the first of those that suit equally. One that names no platform suits as a last resort.
+/// The entry that suits best; the first of those that suit equally.
 pub(crate) fn best(index: &Index, platform: &Platform) -> Result<Descriptor> {
+    let none = || Error::NoMatchingManifest { platform: platform.to_string() };
+    suitable(index, platform).first().map(|entry| (*entry).clone()).ok_or_else(none)
+}
+
+/// The entries that suit, the best first; one that names no platform, as lists within lists do, as a last resort.
+fn suitable<'i>(index: &'i Index, platform: &Platform) -> Vec<&'i Descriptor> {
     let entries = index.manifests.iter().filter(|entry| !entry.is_attestation());
-    let suitable = entries.filter_map(|entry| {
-        let distance = match &entry.platform {
-            Some(found) => platform.suits(found)?,
-            None => u32::MAX,
-        };
-        Some((distance, entry))
-    });
-    match suitable.min_by_key(|(distance, _)| *distance) {
-        Some((_, entry)) => Ok(entry.clone()),
-        None => Err(Error::NoMatchingManifest { platform: platform.to_string() }),
-    }
+    let mut suitable: Vec<(u32, &Descriptor)> = entries
+        .filter_map(|entry| match &entry.platform {
+            Some(found) => Some((platform.suits(found)?, entry)),
+            None => Some((u32::MAX, entry)),
+        })
+        .collect();
+    suitable.sort_by_key(|(distance, _)| *distance);
+    suitable.into_iter().map(|(_, entry)| entry).collect()
 }
 
 /// An image that came without a list; `called` is what the user knows it by.

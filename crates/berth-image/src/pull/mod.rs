@@ -5,9 +5,11 @@
 
 pub(crate) mod choose;
 pub(crate) mod decompress;
+mod dry_run;
 mod embedded;
 mod fetch;
 mod layer;
+mod lookup;
 mod source;
 mod transfer;
 mod xz;
@@ -28,7 +30,9 @@ use layer::Wanted;
 use source::{Registry, Source};
 use transfer::{Found, Transfer};
 
+pub use dry_run::{PlannedLayer, PullPlan};
 pub(crate) use fetch::fetch;
+pub use lookup::Remote;
 pub(crate) use transfer::Transfers;
 
 type Progress<'a> = &'a (dyn Fn(PullEvent) + Send + Sync);
@@ -210,8 +214,9 @@ async fn bring_layers(
 ) -> Result<()> {
     let mut coming: Vec<Arc<Transfer>> = Vec::new();
     let mut told: Vec<(Digest, Arc<Transfer>)> = Vec::new();
+    let mut sizes = Vec::new();
     for wanted in wanted {
-        let layer = wanted.blob.digest.clone();
+        let (layer, size) = (wanted.blob.digest.clone(), wanted.blob.size);
         match inner.transfers.find(inner, source, wanted)? {
             Found::Here if tell_existing => {
                 progress(PullEvent::Layer { layer, phase: crate::LayerPhase::AlreadyExists });
@@ -219,10 +224,12 @@ async fn bring_layers(
             Found::Here => {}
             Found::Coming(transfer) => {
                 coming.push(transfer.clone());
+                sizes.push((layer.clone(), size));
                 told.push((layer, transfer));
             }
         }
     }
+    progress(PullEvent::Sizes(sizes));
     try_join_all(told.iter().map(|(layer, transfer)| follow(layer, transfer, progress))).await?;
     drop(coming);
     Ok(())

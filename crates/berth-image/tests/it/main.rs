@@ -12,3 +12,4 @@ mod mock;
 mod mocked;
 mod registry;
 mod tar_trip;
+mod trouble;

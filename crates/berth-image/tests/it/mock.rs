@@ -30,15 +30,23 @@ pub(crate) struct Response {
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
     pub(crate) length: Option<usize>,
+    /// Between two bytes.
+    pub(crate) drip: Option<std::time::Duration>,
 }
 
 impl Response {
     pub(crate) fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, headers: Vec::new(), body: body.into(), length: None }
+        Self { status, headers: Vec::new(), body: body.into(), length: None, drip: None }
     }
 
     pub(crate) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// One byte each so often.
+    pub(crate) fn dripping(mut self, pause: std::time::Duration) -> Self {
+        self.drip = Some(pause);
         self
     }
 
@@ -148,7 +156,13 @@ fn serve(stream: TcpStream, log: &Mutex<Vec<Request>>, answer: &dyn Fn(&Request)
         }
         stream.write_all(format!("{head}\r\n").as_bytes()).ok()?;
         if request.method != "HEAD" {
-            stream.write_all(&response.body).ok()?;
+            match response.drip {
+                None => stream.write_all(&response.body).ok()?,
+                Some(pause) => response.body.chunks(1).try_for_each(|byte| {
+                    std::thread::sleep(pause);
+                    stream.write_all(byte).ok()
+                })?,
+            }
             if announced != response.body.len() {
                 return None;
             }

@@ -12,7 +12,7 @@ use crate::registry;
 use crate::terminal::Terminal;
 
 /// The binary under the name by which other engines start it as a runtime.
-fn runtime(root: &Path) -> String {
+pub(crate) fn runtime(root: &Path) -> String {
     let path = root.join("berth-runtime");
     symlink(BERTH, &path).unwrap();
     path.display().to_string()

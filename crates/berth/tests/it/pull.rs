@@ -3,7 +3,8 @@
 use berth_fixtures::{Entry, Image, Layout, host_architecture, layer};
 use serde_json::json;
 
-use crate::host::{Host, until};
+use crate::clients;
+use crate::host::{Cli, Host, until};
 use crate::registry;
 
 rows![
@@ -11,6 +12,7 @@ rows![
     a021_second_pull,
     a023_upper_case,
     a024_by_digest,
+    a025_all_tags,
     a026_not_found,
     a027_manifest_list,
     a028_every_format,
@@ -62,6 +64,17 @@ fn a024_by_digest(host: &Host) {
     let (repository, hash) = digest.split_once('@').unwrap();
     assert!(listed.lines().any(|line| line == format!("{repository} <none> {hash}")), "{listed}");
     host.run(&["rmi", &digest]);
+}
+
+fn a025_all_tags(host: &Host) {
+    let repository = registry::reference("team/app");
+    let out = host.run(&["pull", "-a", &repository]);
+    assert!(out.contains("v1: Pulling from team/app\n") && out.contains("v2: Pulling from team/app\n"), "{out}");
+    assert_eq!(out.matches("Digest: sha256:").count(), 2, "{out}");
+    assert!(out.contains(&format!("Status: Downloaded newer image for {repository}\n")), "{out}");
+    assert_eq!(host.run(&["images", "-q", &repository]).lines().count(), 2);
+    host.try_run(&["pull", "-a", &format!("{repository}:v1")]).fails_with(1, "tag can't be used with --all-tags/-a");
+    host.run(&["rmi", &format!("{repository}:v1"), &format!("{repository}:v2")]);
 }
 
 fn a026_not_found(host: &Host) {
@@ -135,4 +148,51 @@ fn a030_corrupt_blob(host: &Host) {
     let done = host.try_run(&["pull", &name]);
     done.fails_with(1, "filesystem layer verification failed for digest");
     assert_eq!(host.run(&["images", "-q", &name]), "");
+}
+
+#[test]
+fn content_trust_is_refused_and_says_what_it_wants() {
+    let host = Host::start(Cli::Ours);
+    for (verb, done) in [("pull", "verify what is pulled"), ("push", "sign what is pushed")] {
+        let mut command = host.command();
+        let output = command.args([verb, "busybox"]).env("DOCKER_CONTENT_TRUST", "1").output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && text.contains(done) && text.contains("Notary"), "{text}");
+        host.try_run(&[verb, "--disable-content-trust=false", "busybox"]).fails_with(1, "Notary");
+    }
+    let mut command = host.command();
+    command.args(["pull", "--disable-content-trust", &registry::reference("busybox")]);
+    assert!(command.env("DOCKER_CONTENT_TRUST", "1").output().unwrap().status.success());
+}
+
+#[test]
+fn a_dry_run_says_what_would_come() {
+    let host = Host::start(Cli::Ours);
+    let [first, second] = ["team/app:v1", "team/app:v2"].map(registry::reference);
+    let out = host.run(&["pull", "--dry-run", &first]);
+    assert_eq!(out.matches(" to fetch").count(), 2, "{out}");
+    assert!(out.ends_with("nothing was fetched"), "{out}");
+    assert_eq!(host.run(&["images", "-aq"]), "");
+    host.run(&["pull", "-q", &first]);
+    assert!(host.run(&["pull", "--dry-run", &first]).contains("Image is up to date for"));
+    let out = host.run(&["pull", "--dry-run", &second]);
+    assert_eq!((out.matches(": here already").count(), out.matches(" to fetch").count()), (1, 1), "{out}");
+    let missing = registry::reference("team/app:nosuch");
+    host.try_run(&["pull", "--dry-run", &missing]).fails_with(1, "manifest unknown");
+}
+
+#[test]
+fn a_registry_is_asked_what_a_name_stands_for() {
+    let host = Host::start(Cli::Ours);
+    let name = registry::reference("list");
+    let found = clients::json(&host, "GET", &format!("/distribution/{name}/json"), None);
+    assert_eq!(found["Descriptor"]["mediaType"], "application/vnd.oci.image.index.v1+json");
+    assert_eq!(found["Platforms"].as_array().unwrap().len(), 2, "{found}");
+    host.run(&["pull", "-q", &name]);
+    let digest = found["Descriptor"]["digest"].as_str().unwrap();
+    assert!(host.inspect(&name, "{{json .RepoDigests}}").contains(digest));
+    let one = clients::json(&host, "GET", &format!("/distribution/{}/json", registry::reference("team/app:v1")), None);
+    assert_eq!(one["Platforms"][0]["os"], "linux", "{one}");
+    let missing = clients::ask(&host, "GET", &format!("/distribution/{}/json", registry::reference("nosuch")), None);
+    assert_eq!(missing.status, 404, "{missing:?}");
 }
