@@ -105,8 +105,7 @@ fn layers(host: &Host, image: &str) -> Vec<String> {
 fn flatten_keeps_what_is_seen() {
     let mut host = Host::start_as(Cli::Ours, Wishes::default());
     let (image, many, flat) = (host.image(), host.name("many"), host.name("flat"));
-    let first =
-        "mkdir -p /d/sub /gone; echo a > /d/a; ln /d/a /d/hard; echo b > /gone/b; echo c > /d/sub/c; mknod /null c 1 3";
+    let first = "mkdir -p /d/sub /gone; echo a > /d/a; ln /d/a /d/hard; echo k > /d/k; ln /d/k /d/k2; echo b > /gone/b; echo c > /d/sub/c; mknod /null c 1 3";
     let one = grown(&host, &image, first, "");
     let second = "rm -r /gone /d/sub; mkdir -m 700 /d/sub; echo new > /d/sub/new; ln -s a /d/link; chown 5:6 /d/link; chmod 4755 /d/a";
     grown(&host, &one, second, &many);
@@ -116,7 +115,7 @@ fn flatten_keeps_what_is_seen() {
     let found = json(&host, &["diff", &many, &flat]);
     assert!(files(&found).is_empty() && found["Config"].as_array().unwrap().is_empty(), "{found}");
     assert_eq!(json(&host, &["explain", &flat])["WastedSize"], 0);
-    let seen = "ls /gone 2>&1; cat /d/sub/new; ls /d/sub; stat -c '%h %a %u' /d/hard /d/sub; echo x > /null; stat -c %t,%T /null";
+    let seen = "ls /gone 2>&1; cat /d/sub/new; ls /d/sub; cat /d/hard; stat -c %h,%a,%u /d/k /d/sub; echo x > /null; stat -c %t,%T /null";
     let [was, is] = [&many, &flat].map(|image| host.run(&["run", "--rm", image, "sh", "-c", seen]));
     assert_eq!(was, is);
     let steps = host.run(&["history", "--no-trunc", "--format", "{{.Size}} {{.CreatedBy}}", &flat]);
