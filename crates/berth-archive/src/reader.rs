@@ -235,8 +235,12 @@ impl<R: Read> Reader<R> {
     }
 
     fn skip_data(&mut self) -> Result<(), ArchiveError> {
-        let rest = self.pass_over()?;
-        self.skip_exact(rest)
+        let (rest, padding) = (self.remaining, self.padding);
+        self.begin_data(0);
+        self.skip_exact(rest)?;
+        // Some writers (umoci's insert) end with the last file's data, without padding and end mark.
+        std::io::copy(&mut (&mut self.input).take(padding), &mut std::io::sink())?;
+        Ok(())
     }
 
     fn skip(&mut self, size: u64) -> Result<(), ArchiveError> {
@@ -320,6 +324,16 @@ mod tests {
         block[148..156].fill(b' ');
         let sum: u32 = block.iter().map(|&b| u32::from(b)).sum();
         block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    }
+
+    #[test]
+    fn the_last_file_may_have_no_padding() {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(3);
+        header.set_cksum();
+        let bare = [header.as_bytes(), &b"abc"[..]].concat();
+        assert_eq!(read_all(&bare).unwrap(), 1);
+        assert!(matches!(read_all(&bare[..bare.len() - 1]), Err(ArchiveError::Truncated)));
     }
 
     #[test]

@@ -136,10 +136,13 @@ fn we_read_what_skopeo_saves() {
             host.run(&["rmi", "-f", &id]);
             host.run(&["load", "-i", text(&path)])
         };
-        let told = copy(format!("docker-archive:{}:{name}", text(&path)));
-        assert_eq!(told, format!("Loaded image: {name}"), "{fixture}");
-        assert_eq!(host.inspect(&name, "{{.Id}}"), id, "{fixture}");
-        assert_eq!(host.run(&["run", "--rm", &name, "echo", "hi"]), "hi");
+        // It has no way to write this kind of layer for Docker.
+        if fixture != "zstd:1" {
+            let told = copy(format!("docker-archive:{}:{name}", text(&path)));
+            assert_eq!(told, format!("Loaded image: {name}"), "{fixture}");
+            assert_eq!(host.inspect(&name, "{{.Id}}"), id, "{fixture}");
+            assert_eq!(host.run(&["run", "--rm", &name, "echo", "hi"]), "hi");
+        }
         // A layout's manifest is kept, and with it its digest; Docker's manifests are made OCI's on the way.
         let told = copy(format!("oci-archive:{}:{name}", text(&path)));
         assert_eq!(told, format!("Loaded image: {name}"), "{fixture}");
