@@ -15,7 +15,7 @@ const LAYERS: usize = 6;
 const LEAST: usize = 200;
 const MOST: usize = 260_000;
 /// Of a file's bytes, so many in a hundred do not compress, as in programs and pictures.
-const NOISE: u64 = 17;
+const NOISE: u64 = 24;
 
 /// Writes the image as a layout, unless it is there already; it is called `large:latest` in it.
 #[must_use]
@@ -74,9 +74,9 @@ fn content(random: &mut Random, words: &[Vec<u8>], size: usize) -> Vec<u8> {
 
 fn words() -> Vec<Vec<u8>> {
     let mut random = Random(42);
-    (0..4096)
+    (0..512)
         .map(|_| {
-            let length = 4 + random.below(9);
+            let length = 8 + random.below(17);
             (0..length).map(|_| b'a' + random.below(26) as u8).chain([b' ']).collect()
         })
         .collect()
