@@ -63,14 +63,12 @@ fn other_tools_copy_images_out_of_the_store() {
         skopeo(&["copy", "-q", &from, &to]);
         assert_eq!(digest(&from), digest(&to), "{name}");
     }
-    // Its layers were here already, compressed otherwise: its own blobs did not come.
-    host.fixture("zstd:1");
     // What was made here has no blob beside its layer: it is not promised to other tools.
     let name = host.name("made");
     host.run(&["run", "--name", &name, &host.image(), "touch", "/file"]);
     host.run(&["commit", &name, "made:here"]);
     let index = fs::read_to_string(content.join("index.json")).unwrap();
-    assert!(index.contains("team/app:v1") && !index.contains("made:here") && !index.contains("zstd"), "{index}");
+    assert!(index.contains("team/app:v1") && !index.contains("made:here"), "{index}");
 }
 
 fn blobs(host: &Host) -> u64 {

@@ -96,7 +96,12 @@ fn at_any_moment_nothing_is_lost_and_nothing_is_left_over() {
     let [one, two, small] = ["one", "two", "small"].map(|name| format!("{}/{name}", registry.host));
     let keeper = host.name("keeper");
     host.run(&["run", "--name", &keeper, &small, "sh", "-c", "echo changed > /file"]);
+    host.run(&["pull", "-q", &two]);
+    let archive = host.daemon().root().join("two.tar").display().to_string();
+    host.run(&["save", "-o", &archive, &two]);
     let acts: Vec<Vec<&str>> = vec![
+        vec!["load", "-q", "-i", &archive],
+        vec!["load", "-q", "-i", &archive],
         vec!["pull", &one],
         vec!["pull", &two],
         vec!["pull", &two],
