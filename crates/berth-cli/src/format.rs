@@ -14,6 +14,9 @@ pub(crate) enum Format {
     Template(String),
 }
 
+/// What a format begins with that wants columns.
+const TABLE: &str = "table";
+
 /// How the sentences about a bad template begin; Docker's commands differ.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Words {
@@ -30,14 +33,19 @@ pub(crate) const PARSING: Words = Words { parse: "template parsing error", execu
 impl Format {
     /// Reads a format; an empty one and `table` alone mean the template `default`.
     pub(crate) fn parse(text: &str, default: &str) -> Self {
-        match text.trim() {
+        match text {
             "" | "table" => Self::Table(default.to_owned()),
             "json" => Self::Template("{{json .}}".to_owned()),
-            trimmed => match trimmed.strip_prefix("table ") {
-                Some(template) => Self::Table(unescape(template.trim())),
-                None => Self::Template(unescape(trimmed)),
+            text => match text.strip_prefix(TABLE) {
+                Some(template) => Self::Table(unescape(template.trim_matches(' '))),
+                None => Self::Template(unescape(text.trim_matches(' '))),
             },
         }
+    }
+
+    /// The same, where `raw` means a template: a line for each of some fields.
+    pub(crate) fn parse_with_raw(text: &str, default: &str, raw: &str) -> Self {
+        if text == "raw" { Self::Template(raw.to_owned()) } else { Self::parse(text, default) }
     }
 
     /// The format names this field.
@@ -51,14 +59,21 @@ impl Format {
         let (Self::Table(text) | Self::Template(text)) = self;
         let template = Template::parse(text).map_err(|e| Failure::new(format!("{}: {e}", words.parse)))?;
         let mut out = String::new();
+        let failed = |mut error: RenderError| {
+            if matches!(self, Self::Table(_)) && error.line == 1 {
+                // Counted from where the user began to type.
+                error.column += TABLE.len() + 1;
+            }
+            with_hint(words.execute, &error)
+        };
         for row in rows {
-            out.push_str(&template.render(row).map_err(|e| with_hint(words.execute, &e))?);
+            out.push_str(&template.render(row).map_err(failed)?);
             out.push('\n');
         }
         if matches!(self, Self::Template(_)) {
             return Ok(out);
         }
-        let heading = template.for_headers().render(headings).map_err(|e| with_hint(words.execute, &e))?;
+        let heading = template.for_headers().render(headings).map_err(failed)?;
         Ok(table::align(&format!("{heading}\n{out}")))
     }
 }
@@ -80,12 +95,21 @@ pub(crate) fn failed(error: &RenderError) -> Failure {
 
 fn with_hint(words: &str, error: &RenderError) -> Failure {
     let hint = error.suggestion.as_ref().map_or(String::new(), |name| format!("\nhint: did you mean .{name}?"));
-    Failure::new(format!("{words}: {error}{hint}"))
+    let words = if words.is_empty() { String::new() } else { format!("{words}: ") };
+    Failure::new(format!("{words}{error}{hint}"))
 }
+
+/// What `version` and `info` say before Go's own sentence.
+pub(crate) const BARE: Words = Words { parse: "template parsing error", execute: "" };
 
 /// Renders one object with a template given by `--format` (`json` stands for `{{json .}}`).
 pub(crate) fn object(format: &str, value: &Value) -> Result<String, Failure> {
-    let text = if format == "json" { "{{json .}}".to_owned() } else { unescape(format) };
-    let template = Template::parse(&text).map_err(|e| bad_template(&e).code(64))?;
-    template.render(value).map_err(|e| failed(&e))
+    object_as("", PARSING, format, value)
+}
+
+/// The same with a name for the template, and with other words before what is wrong.
+pub(crate) fn object_as(name: &'static str, words: Words, format: &str, value: &Value) -> Result<String, Failure> {
+    let text = if format == "json" { "{{json .}}" } else { format };
+    let template = Template::parse_named(name, text).map_err(|e| bad_template(&e).code(64))?;
+    template.render(value).map_err(|e| with_hint(words.execute, &e))
 }

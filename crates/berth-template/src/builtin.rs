@@ -47,12 +47,16 @@ fn check_pipe(pipe: &PipeNode, declared: &mut Vec<String>) -> Result<(), ParseEr
 
 fn check_expr(expr: &Expr, declared: &mut Vec<String>) -> Result<(), ParseError> {
     match expr {
-        Expr::Identifier(pos, name) if !NAMES.contains(&name.as_str()) => {
-            Err(ParseError { line: pos.line, message: format!("function \"{name}\" not defined") })
-        }
-        Expr::Variable(pos, name, _) if declared.iter().all(|known| known != name.as_str()) => {
-            Err(ParseError { line: pos.line, message: format!("undefined variable \"{name}\"") })
-        }
+        Expr::Identifier(pos, name) if !NAMES.contains(&name.as_str()) => Err(ParseError {
+            template: String::new(),
+            line: pos.line,
+            message: format!("function \"{name}\" not defined"),
+        }),
+        Expr::Variable(pos, name, _) if declared.iter().all(|known| known != name.as_str()) => Err(ParseError {
+            template: String::new(),
+            line: pos.line,
+            message: format!("undefined variable \"{name}\""),
+        }),
         Expr::Pipe(_, pipe) => check_pipe(pipe, declared),
         Expr::Chain(_, inner, _) => check_expr(inner, declared),
         _ => Ok(()),
@@ -71,10 +75,12 @@ pub(crate) fn call(name: &str, args: &[Value], headers: bool) -> Result<Value, S
         ("slice", [first, bounds @ ..]) => slice(first, bounds),
         ("print", _) => Ok(Value::text(print(args))),
         ("println", _) => Ok(Value::text(args.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ") + "\n")),
+        ("html" | "js" | "urlquery", []) => Ok(Value::text("")),
         ("printf" | "html" | "js" | "urlquery", _) => borrowed(name, args),
         ("eq", [first, others @ ..]) if !others.is_empty() => {
             others.iter().try_fold(false, |found, other| Ok(found || equal(first, other)?)).map(Value::Bool)
         }
+        ("eq", [_]) => Err("missing argument for comparison".to_owned()),
         ("ne", [a, b]) => equal(a, b).map(|same| Value::Bool(!same)),
         ("lt", [a, b]) => order(a, b).map(|o| Value::Bool(o == Ordering::Less)),
         ("le", [a, b]) => order(a, b).map(|o| Value::Bool(o != Ordering::Greater)),
@@ -124,6 +130,9 @@ fn index(value: &Value, key: &Value) -> Result<Value, String> {
         (Value::Nil | Value::NoValue, _) => Err("index of untyped nil".to_owned()),
         (Value::List(_) | Value::String(_), other) => {
             Err(format!("cannot index slice/array with type {}", other.type_name()))
+        }
+        (Value::Object(object), other) if object.type_name.is_none() => {
+            Err(format!("value has type {}; should be string", other.type_name()))
         }
         (other, _) => Err(format!("can't index item of type {}", other.type_name())),
     }

@@ -4,8 +4,10 @@ use gotmpl::TemplateError;
 
 /// The template's text is not a template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("template: :{line}: {message}")]
+#[error("template: {template}:{line}: {message}")]
 pub struct ParseError {
+    /// The template's name; mostly none.
+    pub template: String,
     /// Line of the template, from 1.
     pub line: usize,
     /// What is wrong there.
@@ -16,9 +18,9 @@ impl ParseError {
     pub(crate) fn from_parser(error: TemplateError) -> Self {
         match error {
             TemplateError::Parse { line, message, .. } | TemplateError::Lex { line, message, .. } => {
-                Self { line, message: in_gos_words(message) }
+                Self { template: String::new(), line, message: in_gos_words(message) }
             }
-            other => Self { line: 1, message: other.to_string() },
+            other => Self { template: String::new(), line: 1, message: other.to_string() },
         }
     }
 }
@@ -27,7 +29,16 @@ fn in_gos_words(message: String) -> String {
     if let Some(c) = message.strip_prefix("unexpected character: '").and_then(|rest| rest.chars().next()) {
         return format!("bad character U+{:04X} '{c}'", u32::from(c));
     }
+    if let Some(rest) = message.strip_prefix("expected closing delimiter, got ") {
+        let token = rest.split_once("(\"").map_or("", |(_, token)| token.trim_end_matches("\")"));
+        return match rest.split('(').next().unwrap_or_default().trim() {
+            "RightParen" => "unexpected right paren".to_owned(),
+            _ => format!("unexpected {token:?} in operand"),
+        };
+    }
     match message.as_str() {
+        "expected '=' after ':'" => "expected :=".to_owned(),
+        text if text.starts_with("expected RightParen, got RightDelim") => "unclosed left paren".to_owned(),
         "unterminated string" => "unterminated quoted string".to_owned(),
         "empty command" => "missing value for command".to_owned(),
         _ => message,
@@ -36,8 +47,10 @@ fn in_gos_words(message: String) -> String {
 
 /// The template met a value that it can't be applied to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("template: :{line}:{column}: executing \"\" at <{expression}>: {message}")]
+#[error("template: {template}:{line}:{column}: executing {template:?} at <{expression}>: {message}")]
 pub struct RenderError {
+    /// The template's name; mostly none.
+    pub template: String,
     /// Line of the template, from 1.
     pub line: usize,
     /// Byte in that line, from 0.

@@ -6,7 +6,8 @@ use std::rc::Rc;
 use gotmpl::parse::{BranchNode, CommandNode, Expr, ListNode, Node, Number, PipeNode, Pos, TemplateNode};
 
 use crate::error::closest;
-use crate::{Object, RenderError, Value, builtin};
+use crate::signature::{self, Signature};
+use crate::{Function, Object, RenderError, Value, builtin};
 
 /// Deeper nesting than this is a template that calls itself.
 const MAX_DEPTH: usize = 200;
@@ -22,6 +23,7 @@ enum Flow {
 }
 
 pub(crate) struct Evaluation<'a> {
+    name: &'a str,
     source: &'a str,
     defines: &'a HashMap<String, ListNode>,
     headers: bool,
@@ -31,9 +33,14 @@ pub(crate) struct Evaluation<'a> {
 }
 
 impl<'a> Evaluation<'a> {
-    pub(crate) fn new(source: &'a str, defines: &'a HashMap<String, ListNode>, headers: bool, data: &Value) -> Self {
+    pub(crate) fn new(
+        (name, source): (&'a str, &'a str),
+        defines: &'a HashMap<String, ListNode>,
+        headers: bool,
+        data: &Value,
+    ) -> Self {
         let variables = vec![("$".to_owned(), data.clone())];
-        Self { source, defines, headers, variables, out: String::new(), depth: 0 }
+        Self { name, source, defines, headers, variables, out: String::new(), depth: 0 }
     }
 
     pub(crate) fn run(mut self, tree: &ListNode) -> Result<String> {
@@ -182,9 +189,8 @@ impl<'a> Evaluation<'a> {
         }
         let value = self.raw(first, dot)?;
         if let Value::Function(method) = &value {
-            let mut args = rest.iter().map(|a| self.expression(a, dot)).collect::<Result<Vec<_>>>()?;
-            args.extend(piped);
-            return (method.0)(&args).map_err(|message| self.error_at(first, message));
+            let method = method.clone();
+            return self.method(first, &method, rest, piped, dot);
         }
         if matches!(first, Expr::Nil(_)) {
             return Err(self.error_at(first, "nil is not a command".to_owned()));
@@ -210,11 +216,14 @@ impl<'a> Evaluation<'a> {
         piped: Option<Value>,
         command: &CommandNode,
     ) -> Result<Value> {
+        let takes = signature::of(name);
+        takes
+            .check_count(name, args.len() + usize::from(piped.is_some()))
+            .map_err(|message| self.error(pos, name.to_owned(), message))?;
         if name == "and" || name == "or" {
             return self.short_circuit(name == "and", args, dot, piped);
         }
-        let mut values = args.iter().map(|a| self.expression(a, dot)).collect::<Result<Vec<_>>>()?;
-        values.extend(piped);
+        let values = self.arguments(takes, pos, args, dot, piped)?;
         if let ("call", [callee, ..], [value, ..]) = (name, args, &values[..])
             && !matches!(value, Value::Function(_))
         {
@@ -226,6 +235,47 @@ impl<'a> Evaluation<'a> {
             let text = command.args.iter().map(print).collect::<Vec<_>>().join(" ");
             self.error(pos, text, format!("error calling {name}: {message}"))
         })
+    }
+
+    /// Values for what a function or a method takes.
+    fn arguments(
+        &mut self,
+        takes: Signature,
+        pos: Pos,
+        args: &[Expr],
+        dot: &Value,
+        piped: Option<Value>,
+    ) -> Result<Vec<Value>> {
+        let mut values = Vec::with_capacity(args.len() + 1);
+        for (at, expr) in args.iter().enumerate() {
+            let value = self.expression(expr, dot)?;
+            takes.check_kind(at, &value, Some(expr)).map_err(|message| self.error_at(expr, message))?;
+            values.push(value);
+        }
+        if let Some(value) = piped {
+            let fits = takes.check_kind(values.len(), &value, None);
+            fits.map_err(|message| self.error(pos, ".".to_owned(), message))?;
+            values.push(value);
+        }
+        Ok(values)
+    }
+
+    fn method(
+        &mut self,
+        expr: &Expr,
+        method: &Function,
+        args: &[Expr],
+        piped: Option<Value>,
+        dot: &Value,
+    ) -> Result<Value> {
+        let name = match expr {
+            Expr::Field(_, fields) | Expr::Variable(_, _, fields) => fields.last().map_or("", AsRef::as_ref),
+            _ => "method",
+        };
+        let given = args.len() + usize::from(piped.is_some());
+        signature::METHOD.check_count(name, given).map_err(|message| self.error_at(expr, message))?;
+        let values = self.arguments(signature::METHOD, expr.pos(), args, dot, piped)?;
+        (method.0)(&values).map_err(|message| self.error_at(expr, message))
     }
 
     fn short_circuit(&mut self, and: bool, args: &[Expr], dot: &Value, piped: Option<Value>) -> Result<Value> {
@@ -242,7 +292,7 @@ impl<'a> Evaluation<'a> {
     /// An expression's value; a method without arguments is called.
     fn expression(&mut self, expr: &Expr, dot: &Value) -> Result<Value> {
         match self.raw(expr, dot)? {
-            Value::Function(method) => (method.0)(&[]).map_err(|message| self.error_at(expr, message)),
+            Value::Function(method) => self.method(expr, &method, &[], None, dot),
             value => Ok(value),
         }
     }
@@ -259,7 +309,9 @@ impl<'a> Evaluation<'a> {
                 return self.fields(expr, value, fields);
             }
             Expr::Identifier(_, name) => {
-                return builtin::call(name, &[], self.headers).map_err(|message| self.error_at(expr, message));
+                let called = signature::of(name).check_count(name, 0);
+                let called = called.and_then(|()| builtin::call(name, &[], self.headers));
+                return called.map_err(|message| self.error_at(expr, message));
             }
             Expr::String(_, text) => Value::text(text),
             Expr::Number(_, Number::Int(n)) => Value::Int(*n),
@@ -277,6 +329,7 @@ impl<'a> Evaluation<'a> {
 
     fn fields(&self, expr: &Expr, mut value: Value, fields: &[impl AsRef<str>]) -> Result<Value> {
         let mut left_out = None;
+        let mut untyped = false;
         for field in fields {
             let field = field.as_ref();
             if let (Value::Nil, Some(parent)) = (&value, left_out) {
@@ -286,12 +339,15 @@ impl<'a> Evaluation<'a> {
                 Value::Object(object) if object.hidden.iter().any(|(name, _)| name == field) => Some(field),
                 _ => None,
             };
-            value = self.field(expr, &value, field)?;
+            let within = matches!(&value, Value::Object(object) if object.type_name.is_none());
+            value = self.field(expr, &value, field, untyped)?;
+            untyped = within;
         }
         Ok(value)
     }
 
-    fn field(&self, expr: &Expr, value: &Value, name: &str) -> Result<Value> {
+    /// A member; `untyped`: the value came out of an object that could have held anything.
+    fn field(&self, expr: &Expr, value: &Value, name: &str, untyped: bool) -> Result<Value> {
         let message = match value {
             Value::Object(object) => {
                 return match object.get(name) {
@@ -300,8 +356,9 @@ impl<'a> Evaluation<'a> {
                     None => Err(self.missing(expr, object, name)),
                 };
             }
-            Value::NilMap => return Ok(Value::NoValue),
-            Value::Nil | Value::NoValue => format!("nil pointer evaluating interface {{}}.{name}"),
+            Value::NilMap | Value::NoValue => return Ok(Value::NoValue),
+            Value::Nil => format!("nil pointer evaluating interface {{}}.{name}"),
+            _ if untyped => format!("can't evaluate field {name} in type interface {{}}"),
             other => format!("can't evaluate field {name} in type {}", other.type_name()),
         };
         Err(self.error_at(expr, message))
@@ -332,7 +389,7 @@ impl<'a> Evaluation<'a> {
         let before = self.source.get(..pos.offset).unwrap_or(self.source);
         let line = 1 + before.matches('\n').count();
         let column = before.len() - before.rfind('\n').map_or(0, |at| at + 1);
-        RenderError { line, column, expression, message, suggestion: None }
+        RenderError { template: self.name.to_owned(), line, column, expression, message, suggestion: None }
     }
 }
 
@@ -346,7 +403,7 @@ fn go_position(expr: &Expr) -> Pos {
 }
 
 /// An expression as Go prints it in errors.
-fn print(expr: &Expr) -> String {
+pub(crate) fn print(expr: &Expr) -> String {
     let dotted = |fields: &[_]| fields.iter().map(|f| format!(".{f}")).collect::<String>();
     match expr {
         Expr::Dot(_) => ".".to_owned(),

@@ -130,7 +130,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
             members.push((key, value));
         }
         let hidden = if self.free { Vec::new() } else { self.left_out(&members) };
-        Ok(Value::Object(Rc::new(Object { members, hidden, free: self.free, type_name: None })))
+        Ok(Value::Object(Rc::new(Object { members, hidden, free: self.free, ..Object::default() })))
     }
 }
 
@@ -182,7 +182,7 @@ fn write(out: &mut String, value: &Value, indent: Option<&str>, level: usize) {
                 out.push_str(if indent.is_some() { ": " } else { ":" });
                 match member {
                     // Go's formatters write their rows with HTML characters escaped.
-                    Value::String(s) if object.type_name.is_some() => write_string(out, s, true),
+                    Value::String(s) if object.escaped => write_string(out, s, true),
                     member => write(out, member, indent, level + 1),
                 }
             }

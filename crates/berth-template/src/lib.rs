@@ -10,6 +10,7 @@ mod builtin;
 mod error;
 mod eval;
 mod json;
+mod signature;
 mod structure;
 mod value;
 
@@ -24,6 +25,7 @@ use gotmpl::parse::{DefineNode, ListNode, Node, Parser};
 /// A parsed template, ready to be rendered any number of times.
 #[derive(Debug)]
 pub struct Template {
+    name: &'static str,
     source: String,
     tree: ListNode,
     defines: HashMap<String, ListNode>,
@@ -33,6 +35,15 @@ pub struct Template {
 impl Template {
     /// Parses `source`; a function that does not exist is an error here, as in Go.
     pub fn parse(source: &str) -> Result<Self, ParseError> {
+        Self::parse_named("", source)
+    }
+
+    /// The same under a name, by which errors speak of it.
+    pub fn parse_named(name: &'static str, source: &str) -> Result<Self, ParseError> {
+        Self::read(name, source).map_err(|error| ParseError { template: name.to_owned(), ..error })
+    }
+
+    fn read(name: &'static str, source: &str) -> Result<Self, ParseError> {
         structure::check(source)?;
         let parser = Parser::new(source, "{{", "}}").map_err(ParseError::from_parser)?;
         let (tree, defined) = parser.parse().map_err(ParseError::from_parser)?;
@@ -40,7 +51,7 @@ impl Template {
             defined.into_iter().map(|DefineNode { name, body, .. }| (name.to_string(), body)).collect();
         builtin::check(&tree)?;
         defines.values().try_for_each(builtin::check)?;
-        Ok(Self { source: source.to_owned(), tree, defines, headers: false })
+        Ok(Self { name, source: source.to_owned(), tree, defines, headers: false })
     }
 
     /// The same template for a table's header line: functions that change a value leave the heading alone.
@@ -51,7 +62,7 @@ impl Template {
 
     /// Renders with `data` as dot.
     pub fn render(&self, data: &Value) -> Result<String, RenderError> {
-        eval::Evaluation::new(&self.source, &self.defines, self.headers, data).run(&self.tree)
+        eval::Evaluation::new((self.name, &self.source), &self.defines, self.headers, data).run(&self.tree)
     }
 
     /// The fixed text before the first action and after the last, for callers that treat templates as lines.

@@ -10,13 +10,20 @@ pub(crate) fn check(source: &str) -> Result<(), ParseError> {
         let begin = offset + start + 2;
         let Some(length) = action_length(&source[begin..]) else { return Ok(()) };
         let line = 1 + source[..begin].matches('\n').count();
-        check_action(trim(&source[begin..begin + length]), &mut open)
-            .map_err(|message| ParseError { line, message })?;
+        check_action(trim(&source[begin..begin + length]), &mut open).map_err(|message| ParseError {
+            template: String::new(),
+            line,
+            message,
+        })?;
         offset = begin + length + 2;
     }
     match open.is_empty() {
         true => Ok(()),
-        false => Err(ParseError { line: 1 + source.matches('\n').count(), message: "unexpected EOF".to_owned() }),
+        false => Err(ParseError {
+            template: String::new(),
+            line: 1 + source.matches('\n').count(),
+            message: "unexpected EOF".to_owned(),
+        }),
     }
 }
 
@@ -53,6 +60,8 @@ fn check_action<'a>(action: &'a str, open: &mut Vec<&'a str>) -> Result<(), Stri
     let rest = action[word.len()..].trim();
     match word {
         "" if action.is_empty() => return Err("missing value for command".to_owned()),
+        "" if action.starts_with('|') => return Err("unexpected \"|\" in command".to_owned()),
+        "template" | "define" if rest.is_empty() => return Err(format!("unexpected \"}}}}\" in {word} clause")),
         "if" | "range" | "with" | "define" | "block" => {
             if rest.is_empty() {
                 return Err(format!("missing value for {word}"));

@@ -23,6 +23,8 @@ pub struct Object {
     pub members: Vec<(String, Value)>,
     /// `None`: a map, whose keys are free where [`Object::free`] says so; `Some`: Go's name of the struct type.
     pub type_name: Option<&'static str>,
+    /// Its text appears in JSON with HTML's characters escaped, as rows of lists do.
+    pub escaped: bool,
     /// A missing key is no mistake (labels, options).
     pub free: bool,
     /// Members that templates may name but that do not appear in JSON, such as those that JSON leaves out when empty.
@@ -77,7 +79,24 @@ impl Value {
 
     /// An object with fixed fields, named as Go names the type.
     pub fn record(type_name: &'static str, members: Vec<(String, Value)>) -> Self {
-        Self::Object(Rc::new(Object { members, type_name: Some(type_name), ..Object::default() }))
+        Self::Object(Rc::new(Object { members, type_name: Some(type_name), escaped: true, ..Object::default() }))
+    }
+
+    /// The same object, known as a struct of that name; members that JSON does not have may be named as well.
+    #[must_use]
+    pub fn named(self, type_name: &'static str, hidden: Vec<(String, Value)>) -> Self {
+        let Self::Object(object) = self else { return self };
+        let mut object = Rc::unwrap_or_clone(object);
+        object.type_name = Some(type_name).filter(|name| !name.is_empty()).or(object.type_name);
+        let known: Vec<String> = object.members.iter().map(|(name, _)| name.clone()).collect();
+        object.hidden.retain(|(name, _)| hidden.iter().all(|(other, _)| other != name));
+        object.hidden.extend(hidden.into_iter().filter(|(name, _)| !known.contains(name)));
+        Self::Object(Rc::new(object))
+    }
+
+    /// An object with fixed members, whose JSON is not a row's.
+    pub fn struct_of(members: Vec<(String, Value)>) -> Self {
+        Self::Object(Rc::new(Object { members, ..Object::default() }))
     }
 
     /// A map whose keys are free.

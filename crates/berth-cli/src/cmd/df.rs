@@ -45,7 +45,7 @@ fn run(session: &Session, parsed: &Parsed) -> Outcome {
             let rows = rows::totals(&usage);
             Format::parse(given.unwrap_or_default(), TABLE).render(&rows, &rows::total_headings(), format::PARSING)?
         }
-        (true, Some(given)) => format::object(given, &rows::everything(&usage))? + "\n",
+        (true, Some(given)) => format::object_as("", format::BARE, given, &rows::everything(&usage))? + "\n",
         (true, None) => verbosely(&usage)?,
     };
     crate::print(&text);
@@ -59,8 +59,8 @@ async fn usage(client: &Client) -> Result<Json, berth_client::Error> {
 fn verbosely(usage: &Json) -> Result<String, Failure> {
     let mut out = String::new();
     for (title, table, rows, headings) in [
-        ("Images space usage:", IMAGES, rows::images(usage), rows::image_headings()),
-        ("Containers space usage:", CONTAINERS, rows::containers(usage), rows::container_headings()),
+        ("Images space usage:", IMAGES, rows::images(usage, true), rows::image_headings()),
+        ("Containers space usage:", CONTAINERS, rows::containers(usage, true), rows::container_headings()),
         ("Local Volumes space usage:", VOLUMES, rows::volumes(usage), rows::volume_headings()),
         (&rows::cache_title(usage), CACHES, rows::caches(usage), rows::cache_headings()),
     ] {

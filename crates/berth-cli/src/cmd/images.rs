@@ -45,6 +45,13 @@ const NONE: &str = "<none>";
 const TABLE: &str = "{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}";
 const DIGEST_TABLE: &str = "{{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}";
 
+/// What `--format raw` means.
+const RAW: &str = "repository: {{.Repository}}\ntag: {{.Tag}}\nimage_id: {{.ID}}\ncreated_at: {{.CreatedAt}}\n\
+                   virtual_size: {{.Size}}\n";
+const RAW_DIGEST: &str = "repository: {{.Repository}}\ntag: {{.Tag}}\ndigest: {{.Digest}}\nimage_id: {{.ID}}\n\
+                          created_at: {{.CreatedAt}}\nvirtual_size: {{.Size}}\n";
+const RAW_ID: &str = "image_id: {{.ID}}";
+
 fn run(session: &Session, parsed: &Parsed) -> Outcome {
     if parsed.on("tree") {
         return tree(session, parsed);
@@ -56,7 +63,12 @@ fn run(session: &Session, parsed: &Parsed) -> Outcome {
         _ => session.config().images_format().to_owned(),
     };
     let default = if parsed.on("digests") { DIGEST_TABLE } else { TABLE };
-    let mut format = Format::parse(&given, default);
+    let raw = match (quiet, parsed.on("digests")) {
+        (true, _) => RAW_ID,
+        (false, true) => RAW_DIGEST,
+        (false, false) => RAW,
+    };
+    let mut format = Format::parse_with_raw(&given, default, raw);
     if quiet && matches!(given.trim(), "" | "table") {
         format = Format::Template("{{.ID}}".to_owned());
     }

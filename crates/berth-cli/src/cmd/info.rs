@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use berth_api::system::Info;
+use berth_template::Value;
 
 use crate::cmd::OBJECT_FORMAT_HELP;
 use crate::command::{Args, Command};
@@ -35,8 +36,8 @@ fn run(session: &Session, parsed: &Parsed) -> Outcome {
         if let Some(members) = json.as_object_mut() {
             members.insert("ClientInfo".to_owned(), client_info);
         }
-        let value = order::like::<Info>(&json)?;
-        crate::print(&(format::object(template, &value)? + "\n"));
+        let value = with_go_names(order::like::<Info>(&json)?);
+        crate::print(&(format::object_as("", format::BARE, template, &value)? + "\n"));
         return Ok(0);
     }
     let version = env!("CARGO_PKG_VERSION");
@@ -56,6 +57,23 @@ fn run(session: &Session, parsed: &Parsed) -> Outcome {
         eprintln!("{warning}");
     }
     Ok(0)
+}
+
+/// Go's fields have other names than the JSON here and there, and are there when the JSON leaves them out.
+fn with_go_names(value: Value) -> Value {
+    let Value::Object(object) = &value else { return value };
+    let renamed = [("HTTPProxy", "HttpProxy"), ("HTTPSProxy", "HttpsProxy")];
+    let renamed = renamed.map(|(name, json)| (name, object.get(json).cloned().unwrap_or_default()));
+    let absent = [
+        ("ProductLicense", Value::text("")),
+        ("Containerd", Value::Nil),
+        ("FirewallBackend", Value::Nil),
+        ("DefaultAddressPools", Value::NilList),
+        ("ServerErrors", Value::NilList),
+        ("ClientErrors", Value::NilList),
+    ];
+    let fields = renamed.into_iter().chain(absent).map(|(name, value)| (name.to_owned(), value)).collect();
+    value.named("system.dockerInfo", fields)
 }
 
 /// The command line's own plugins.

@@ -1,6 +1,7 @@
 //! `inspect`, `container inspect` and `image inspect`.
 
 mod again;
+mod names;
 
 use berth_api::ContainerInspect;
 use berth_api::image::ImageInspect;
@@ -136,36 +137,40 @@ fn inspect_with(session: &Session, parsed: &Parsed, kinds: &[Kind], platform: Op
         berth_template::Template::parse(template).map_err(|e| format::bad_template(&e).code(64))?;
     }
     let client = session.client()?;
-    let (found, errors) = session.block_on(async {
-        let (mut found, mut errors) = (Vec::new(), Vec::new());
+    let found = session.block_on(async {
+        let mut found = Vec::new();
         for name in &parsed.args {
-            match find(&client, name, kinds, parsed.on("size"), platform).await {
-                Ok(value) => found.push(value),
-                Err(error) => errors.push(error),
-            }
+            found.push(find(&client, name, kinds, parsed.on("size"), platform).await);
         }
-        (found, errors)
+        found
     })?;
-    let failed = show(template, found);
+    let (text, errors) = shown(template, found);
+    crate::print(&text);
     for error in &errors {
         eprintln!("{error}");
     }
-    failed?;
     if errors.is_empty() { Ok(0) } else { Err(Failure::silent(1)) }
 }
 
-/// Prints what was found.
-fn show(template: Option<&str>, found: Vec<Value>) -> Result<(), Failure> {
-    match template {
-        None => crate::print(&format!("{}\n", to_indented(&Value::list(found), "    "))),
-        Some("json") => crate::print(&format!("{}\n", berth_template::to_json(&Value::list(found)))),
-        Some(template) => {
-            for value in &found {
-                crate::print(&format!("{}\n", format::object(template, value)?));
-            }
+/// What is printed, and what went wrong, in the order of the names.
+fn shown(template: Option<&str>, found: Vec<Result<Value, String>>) -> (String, Vec<String>) {
+    let Some(template) = template.filter(|template| *template != "json") else {
+        let (found, errors): (Vec<_>, Vec<_>) = found.into_iter().partition(Result::is_ok);
+        let list = Value::list(found.into_iter().flatten());
+        let text = if template.is_some() { berth_template::to_json(&list) } else { to_indented(&list, "    ") };
+        return (text + "\n", errors.into_iter().filter_map(Result::err).collect());
+    };
+    let (mut text, mut errors) = (String::new(), Vec::new());
+    for object in found {
+        match object.and_then(|value| format::object(template, &value).map_err(|failure| failure.message)) {
+            Ok(line) => text.push_str(&(line + "\n")),
+            Err(error) => errors.push(error),
         }
     }
-    Ok(())
+    if text.is_empty() {
+        text.push('\n');
+    }
+    (text, errors)
 }
 
 /// Looks an object up, trying the kinds in order; the error is a sentence.
@@ -184,7 +189,10 @@ async fn find(
         let query =
             [("size", if size && kind.name == "container" { "1" } else { "" }), ("platform", platform.unwrap_or(""))];
         match client.get(&parts, &query).await {
-            Ok(json) => return (kind.read)(&json).map_err(|failure| failure.message),
+            Ok(json) => {
+                let value = (kind.read)(&json).map_err(|failure| failure.message)?;
+                return Ok(names::with_go_names(kind.name, value));
+            }
             // A kind this daemon does not have holds no object of that name.
             Err(Error::Api { status: 404 | 501, .. }) if kinds.len() > 1 => {}
             Err(error) => return Err(error.to_string()),

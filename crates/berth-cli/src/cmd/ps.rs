@@ -39,6 +39,12 @@ pub(crate) const LS: Command = Command { name: "ls", usage: "ls [OPTIONS]", ..CO
 
 const TABLE: &str = "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}";
 
+/// What `--format raw` means.
+const RAW: &str = "container_id: {{.ID}}\nimage: {{.Image}}\ncommand: {{.Command}}\ncreated_at: {{.CreatedAt}}\n\
+                   state: {{- pad .State 1 0}}\nstatus: {{- pad .Status 1 0}}\nnames: {{.Names}}\n\
+                   labels: {{- pad .Labels 1 0}}\nports: {{- pad .Ports 1 0}}\n";
+const RAW_ID: &str = "container_id: {{.ID}}";
+
 fn run(session: &Session, parsed: &Parsed) -> Outcome {
     let quiet = parsed.on("quiet");
     let given = match parsed.get("format") {
@@ -48,7 +54,14 @@ fn run(session: &Session, parsed: &Parsed) -> Outcome {
     };
     let size = parsed.on("size");
     let default = if size { format!("{TABLE}\t{{{{.Size}}}}") } else { TABLE.to_owned() };
-    let mut format = Format::parse(&given, &default);
+    let raw = if quiet {
+        RAW_ID.to_owned()
+    } else if size {
+        format!("{RAW}size: {{{{.Size}}}}\n")
+    } else {
+        RAW.to_owned()
+    };
+    let mut format = Format::parse_with_raw(&given, &default, &raw);
     if quiet && matches!(format, Format::Table(_)) {
         format = Format::Template("{{.ID}}".to_owned());
     }
@@ -56,7 +69,7 @@ fn run(session: &Session, parsed: &Parsed) -> Outcome {
     let options = ListOptions {
         all: parsed.on("all"),
         limit,
-        size: size || (!quiet && format.mentions(".Size")),
+        size: size || (!quiet && (format.mentions(".Size") || given.contains("json .}"))),
         filters: filters(parsed),
     };
     let client = session.client()?;

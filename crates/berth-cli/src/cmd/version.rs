@@ -33,7 +33,10 @@ fn run(session: &Session, parsed: &Parsed) -> Outcome {
         Err(error) => (None, Some(error)),
     };
     let text = match parsed.get("format").filter(|f| !f.is_empty()) {
-        Some(template) => format::object(template, &value(session, server.as_ref(), spoken)?)? + "\n",
+        Some(template) => {
+            let value = value(session, server.as_ref(), spoken)?;
+            format::object_as("version", format::BARE, template, &value)? + "\n"
+        }
         None => client_text(session, spoken) + &server.map_or(String::new(), |s| server_text(&s)),
     };
     crate::print(&text);
@@ -49,7 +52,34 @@ fn value(session: &Session, server: Option<&Version>, spoken: ApiVersion) -> Res
         },
         "Server": server,
     });
-    Value::from_serialize(&json, &shape::DOCKER).map_err(|e| Failure::new(e.to_string()))
+    let wrong = |e: serde_json::Error| Failure::new(e.to_string());
+    let value = Value::from_serialize(&json, &shape::DOCKER).map_err(wrong)?;
+    let part = |name: &str| match &value {
+        Value::Object(object) => object.get(name).cloned().unwrap_or_default(),
+        _ => Value::Nil,
+    };
+    // In the order of the type, which the detour over JSON loses.
+    let server = match server {
+        Some(server) => Value::from_serialize(server, &shape::DOCKER).map_err(wrong)?,
+        None => Value::Nil,
+    };
+    let whole = Value::struct_of(vec![
+        ("Client".to_owned(), with_go_names(part("Client"), "system.clientVersion")),
+        ("Server".to_owned(), with_go_names(server, "*types.Version")),
+    ]);
+    Ok(whole.named("system.versionInfo", Vec::new()))
+}
+
+/// Go's fields have other names than the JSON here and there.
+fn with_go_names(value: Value, type_name: &'static str) -> Value {
+    let Value::Object(object) = &value else { return value };
+    let fields = [
+        ("APIVersion", object.get("ApiVersion").cloned().unwrap_or_default()),
+        ("Experimental", Value::Bool(false)),
+        ("BuildTime", Value::text("")),
+    ];
+    let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    value.named(type_name, fields)
 }
 
 fn arch() -> String {

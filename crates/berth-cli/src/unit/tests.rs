@@ -139,3 +139,12 @@ proptest! {
         _ = (size::human3(bytes), size::human4(bytes), size::human_binary(bytes), duration::human(bytes));
     }
 }
+
+#[test]
+fn times_as_go_prints_them() {
+    use super::time::go_string_of;
+    assert_eq!(go_string_of("2026-11-21T09:49:40.778845929Z"), "2026-11-21 09:49:40.778845929 +0000 UTC");
+    assert_eq!(go_string_of("2026-11-21T09:49:40.5Z"), "2026-11-21 09:49:40.5 +0000 UTC");
+    assert_eq!(go_string_of("2026-11-21T09:49:40Z"), "2026-11-21 09:49:40 +0000 UTC");
+    assert_eq!(go_string_of("odd"), "odd");
+}

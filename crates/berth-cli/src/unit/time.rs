@@ -46,6 +46,17 @@ pub(crate) fn go_string(seconds: i64) -> String {
     }
 }
 
+/// A point in time of the API (RFC 3339) as Go prints one; anything else as it is.
+pub(crate) fn go_string_of(text: &str) -> String {
+    let Ok(time) = text.parse::<Timestamp>() else { return text.to_owned() };
+    if !text.ends_with('Z') {
+        return text.to_owned();
+    }
+    let fraction = format!(".{:09}", time.subsec_nanosecond());
+    let fraction = fraction.trim_end_matches('0').trim_end_matches('.');
+    format!("{}{fraction} +0000 UTC", time.strftime("%Y-%m-%d %H:%M:%S"))
+}
+
 /// RFC 3339, to the second, where we are.
 pub(crate) fn rfc3339(seconds: i64) -> String {
     let Ok(time) = Timestamp::from_second(seconds) else { return String::new() };

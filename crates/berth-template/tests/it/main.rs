@@ -81,7 +81,22 @@ fn errors_are_gos() {
             "{{.State.Health.Status}}",
             r#"template: :1:8: executing "" at <.State.Health.Status>: map has no entry for key "Health""#,
         ),
-        ("{{.Id.X}}", r#"template: :1:5: executing "" at <.Id.X>: can't evaluate field X in type string"#),
+        ("{{.Id.X}}", r#"template: :1:5: executing "" at <.Id.X>: can't evaluate field X in type interface {}"#),
+        ("{{json}}", r#"template: :1:2: executing "" at <json>: wrong number of args for json: want 1 got 0"#),
+        (
+            "{{index}}",
+            r#"template: :1:2: executing "" at <index>: wrong number of args for index: want at least 1 got 0"#,
+        ),
+        ("{{upper 1}}", r#"template: :1:8: executing "" at <1>: expected string; found 1"#),
+        ("{{truncate .Id \"x\"}}", r#"template: :1:15: executing "" at <"x">: expected integer; found "x""#),
+        ("{{join \"a\" \"b\"}}", r#"template: :1:7: executing "" at <"a">: can't handle "a" for arg of type []string"#),
+        ("{{eq 1}}", r#"template: :1:2: executing "" at <eq 1>: error calling eq: missing argument for comparison"#),
+        ("{{.Id:}}", "template: :1: expected :="),
+        ("{{.Id,}}", "template: :1: unexpected \",\" in operand"),
+        ("{{.Id)}}", "template: :1: unexpected right paren"),
+        ("{{(.Id}}", "template: :1: unclosed left paren"),
+        ("{{| .Id}}", "template: :1: unexpected \"|\" in command"),
+        ("{{template}}", "template: :1: unexpected \"}}\" in template clause"),
     ] {
         assert_eq!(render(template), expected, "{template}");
     }
@@ -103,7 +118,23 @@ fn methods_take_arguments() {
     let label = Function(Rc::new(|args: &[Value]| Ok(Value::text(format!("<{}>", args[0])))));
     let row = Value::record("row", vec![("Label".into(), Value::Function(label))]);
     assert_eq!(Template::parse("{{.Label \"a\"}}").unwrap().render(&row).unwrap(), "<a>");
+    let said = |text: &str| Template::parse(text).unwrap().render(&row).unwrap_err().to_string();
+    let wrong = r#"template: :1:2: executing "" at <.Label>: wrong number of args for Label: want 1 got 0"#;
+    assert_eq!(said("{{.Label}}"), wrong);
+    assert_eq!(said("{{.Label 1}}"), r#"template: :1:9: executing "" at <1>: expected string; found 1"#);
     assert_eq!(Template::parse("{{upper (.Label \"a\")}}").unwrap().render(&row).unwrap(), "<A>");
+}
+
+#[test]
+fn templates_and_structs_have_names() {
+    let value = Value::from_json(r#"{"A":"<1>"}"#, &Shape::default()).unwrap();
+    let value = value.named("demo.Type", vec![("B".into(), Value::Int(2)), ("A".into(), Value::Int(3))]);
+    let render = |text: &str| Template::parse_named("demo", text).unwrap().render(&value);
+    assert_eq!(render("{{.A}} {{.B}} {{json .}}").unwrap(), r#"<1> 2 {"A":"<1>"}"#);
+    let expected = r#"template: demo:1:2: executing "demo" at <.C>: can't evaluate field C in type demo.Type"#;
+    assert_eq!(render("{{.C}}").unwrap_err().to_string(), expected);
+    let broken = Template::parse_named("demo", "{{.").unwrap_err().to_string();
+    assert!(broken.starts_with("template: demo:1: "), "{broken}");
 }
 
 #[test]

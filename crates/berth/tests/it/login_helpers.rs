@@ -122,3 +122,26 @@ fn a036_helper_that_fails(host: &Host) {
     install(config, "nosuch", "#!/bin/sh\necho 'the vault is locked'; exit 1\n");
     at(host, config, &["login", "-u", USER, "-p", "any", server]).fails_with(1, "the vault is locked");
 }
+
+/// Ours alone: Tab offers the registries there is something to give up for.
+#[test]
+fn a036_logout_is_completed() {
+    let directory = TempDir::new().unwrap();
+    let config = directory.path();
+    install(config, "kept", HELPER);
+    let text = r#"{"auths":{"file.example":{"auth":"eDp5"}},"credsStore":"kept"}"#;
+    fs::write(config.join("config.json"), text).unwrap();
+    let path = format!("{}:{}", config.display(), std::env::var("PATH").unwrap());
+    let complete = |args: &[&str]| {
+        let mut command = Command::new(crate::host::BERTH);
+        command.env("DOCKER_CONFIG", config).env("PATH", &path).arg("__complete").args(args);
+        Done::from(command.output().unwrap()).out
+    };
+    assert_eq!(complete(&["logout", ""]), "file.example\nlisted.example\n:4");
+    assert_eq!(complete(&["login", "l"]), "listed.example\n:4");
+    let commands = complete(&["manifest", ""]);
+    for command in ["annotate", "create", "inspect", "push", "rm"] {
+        assert!(commands.contains(&format!("{command}\t")), "{commands}");
+    }
+    assert!(complete(&["search", "--no"]).starts_with("--no-trunc\t"));
+}

@@ -77,6 +77,7 @@ mod search;
 mod service;
 mod space;
 mod sysv;
+mod templates;
 mod unreliable;
 mod versions;
 mod volumes;

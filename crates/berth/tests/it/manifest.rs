@@ -136,6 +136,9 @@ fn a048_inspect(host: &Host) {
 
     let shown = good(host, config, &["inspect", "--insecure", &x]);
     assert!(shown.starts_with("{\n\t\"schemaVersion\": 2,\n\t\"mediaType\": \""), "{shown}");
+    if host.cli() == Cli::Ours {
+        assert_eq!(good(host, config, &["inspect", &x]), shown, "registries of this host need no --insecure");
+    }
     let verbose = parsed(host, config, &["inspect", "--insecure", "-v", &x]);
     assert_eq!(verbose["Ref"], format!("{x}:latest"));
     assert_eq!(verbose["Descriptor"]["platform"], json!({"architecture": "amd64", "os": "linux"}));

@@ -43,7 +43,7 @@ fn run(session: &Session, parsed: &Parsed) -> Outcome {
     rows.sort_by(|a, b| a.0.cmp(&b.0));
     let rows: Vec<Value> = rows.into_iter().map(|(_, row)| row).collect();
     crate::print(&format.render(&rows, &headings(), format::PARSING)?);
-    if std::env::var_os("DOCKER_HOST").is_some_and(|host| !host.is_empty()) && parsed.get("format").is_none() {
+    if std::env::var_os("DOCKER_HOST").is_some_and(|host| !host.is_empty()) && !parsed.on("quiet") {
         eprintln!(
             "Warning: DOCKER_HOST environment variable overrides the active context. To use a context, either set the global --context flag, or unset DOCKER_HOST environment variable."
         );

@@ -1,6 +1,7 @@
 //! The rows of `system df`, from the daemon's answer.
 
 use berth_api::image::ImageSummary;
+use berth_api::volume::Volume;
 use berth_api::{ContainerSummary, decode};
 use berth_template::Value;
 use jiff::Timestamp;
@@ -9,6 +10,7 @@ use serde_json::Value as Json;
 
 use crate::cmd::images::{self, View};
 use crate::cmd::ps::row;
+use crate::cmd::volume;
 use crate::unit::size;
 
 /// The entries of a list that can be read.
@@ -52,7 +54,7 @@ impl Total {
 
 fn record(fields: Vec<(&'static str, String)>) -> Value {
     let members = fields.into_iter().map(|(name, value)| (name.to_owned(), Value::text(value))).collect();
-    Value::record("*formatter.diskUsage", members)
+    Value::record("*formatter.diskUsageImagesContext", members)
 }
 
 fn map(fields: &[(&str, &str)]) -> Value {
@@ -130,9 +132,10 @@ fn caches_total(usage: &Json) -> Total {
     }
 }
 
-pub(super) fn images(usage: &Json) -> Vec<Value> {
+/// `short`: for people, who want no whole ids.
+pub(super) fn images(usage: &Json, short: bool) -> Vec<Value> {
     let images: Vec<ImageSummary> = list(usage, "Images");
-    let view = View { digests: false, truncate: true, now: Timestamp::now() };
+    let view = View { digests: false, truncate: short, now: Timestamp::now() };
     images.iter().flat_map(|image| view.rows(image)).collect()
 }
 
@@ -140,10 +143,11 @@ pub(super) fn image_headings() -> Value {
     images::headings()
 }
 
-pub(super) fn containers(usage: &Json) -> Vec<Value> {
+/// `short`: for people, who want no whole ids.
+pub(super) fn containers(usage: &Json, short: bool) -> Vec<Value> {
     let containers: Vec<ContainerSummary> = list(usage, "Containers");
     let now = Timestamp::now();
-    containers.into_iter().map(|container| row::row(container, true, now)).collect()
+    containers.into_iter().map(|container| row::row(container, short, now)).collect()
 }
 
 pub(super) fn container_headings() -> Value {
@@ -151,18 +155,8 @@ pub(super) fn container_headings() -> Value {
 }
 
 pub(super) fn volumes(usage: &Json) -> Vec<Value> {
-    let volumes: Vec<Json> = list(usage, "Volumes");
-    let row = |volume: &Json| {
-        let (bytes, links) = volume_usage(volume);
-        record(vec![
-            ("Driver", text(volume, "Driver").to_owned()),
-            ("Links", links.to_string()),
-            ("Mountpoint", text(volume, "Mountpoint").to_owned()),
-            ("Name", text(volume, "Name").to_owned()),
-            ("Size", size::human4(bytes)),
-        ])
-    };
-    volumes.iter().map(row).collect()
+    let volumes: Vec<Volume> = list(usage, "Volumes");
+    volumes.into_iter().map(volume::ls::row).collect()
 }
 
 pub(super) fn volume_headings() -> Value {
@@ -203,12 +197,13 @@ pub(super) fn cache_headings() -> Value {
 
 /// Every row of every kind, for `-v --format`.
 pub(super) fn everything(usage: &Json) -> Value {
-    Value::map(vec![
-        ("BuildCache".to_owned(), Value::list(caches(usage))),
-        ("Containers".to_owned(), Value::list(containers(usage))),
-        ("Images".to_owned(), Value::list(images(usage))),
+    let members = vec![
+        ("Images".to_owned(), Value::list(images(usage, false))),
+        ("Containers".to_owned(), Value::list(containers(usage, false))),
         ("Volumes".to_owned(), Value::list(volumes(usage))),
-    ])
+        ("BuildCache".to_owned(), Value::list(caches(usage))),
+    ];
+    Value::record("*formatter.diskUsageContext", members)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use crate::failure::Outcome;
 use crate::flag::{Flag, Parsed};
 use crate::format::{self, Format};
 use crate::session::Session;
+use crate::unit::time;
 
 pub(crate) const COMMAND: Command = Command {
     name: "ls",
@@ -29,6 +30,9 @@ pub(crate) const COMMAND: Command = Command {
 
 const TABLE: &str = "{{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}";
 
+/// What `--format raw` means.
+const RAW: &str = "network_id: {{.ID}}\nname: {{.Name}}\ndriver: {{.Driver}}\nscope: {{.Scope}}\n";
+
 fn run(session: &Session, parsed: &Parsed) -> Outcome {
     let quiet = parsed.on("quiet");
     let given = match parsed.get("format") {
@@ -36,7 +40,8 @@ fn run(session: &Session, parsed: &Parsed) -> Outcome {
         _ if quiet => String::new(),
         _ => session.config().networks_format().to_owned(),
     };
-    let mut format = Format::parse(&given, TABLE);
+    let raw = if quiet { "network_id: {{.ID}}" } else { RAW };
+    let mut format = Format::parse_with_raw(&given, TABLE, raw);
     if quiet && matches!(format, Format::Table(_)) {
         format = Format::Template("{{.ID}}".to_owned());
     }
@@ -53,7 +58,7 @@ fn row(network: &Network, truncate: bool) -> Value {
     let labels = network.labels.clone().unwrap_or_default();
     let joined: Vec<String> = labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let fields = [
-        ("CreatedAt", network.created.clone()),
+        ("CreatedAt", time::go_string_of(&network.created)),
         ("Driver", network.driver.clone()),
         ("ID", id),
         ("IPv4", network.enable_ipv4.to_string()),
@@ -71,7 +76,8 @@ fn row(network: &Network, truncate: bool) -> Value {
     let label = Value::Function(berth_template::Function(std::rc::Rc::new(label)));
     Value::Object(std::rc::Rc::new(Object {
         members,
-        type_name: Some("*formatter.networkContext"),
+        type_name: Some("*network.networkContext"),
+        escaped: true,
         hidden: vec![("Label".to_owned(), label)],
         ..Object::default()
     }))

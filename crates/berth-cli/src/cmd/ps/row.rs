@@ -41,6 +41,9 @@ pub(crate) fn row(container: ContainerSummary, truncate: bool, now: Timestamp) -
     ];
     let mut members: Vec<(String, Value)> =
         fields.into_iter().map(|(name, value)| (name.to_owned(), Value::text(value))).collect();
+    // Which one of an image's platforms runs, where the daemon says.
+    let at = members.iter().position(|(name, _)| name == "Ports").unwrap_or(members.len());
+    members.insert(at, ("Platform".to_owned(), Value::Nil));
     members.push(("Label".to_owned(), Value::Function(Function(Rc::new(label)))));
     Value::record("*formatter.ContainerContext", members)
 }
@@ -57,6 +60,7 @@ pub(crate) fn headings() -> Value {
         ("Mounts", "MOUNTS"),
         ("Names", "NAMES"),
         ("Networks", "NETWORKS"),
+        ("Platform", "PLATFORM"),
         ("Ports", "PORTS"),
         ("RunningFor", "CREATED"),
         ("Size", "SIZE"),

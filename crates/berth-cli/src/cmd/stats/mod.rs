@@ -119,5 +119,5 @@ async fn once(client: &Client, wanted: &Wanted) -> Outcome {
 
 fn render(lines: &[Line], wanted: &Wanted) -> Result<String, Failure> {
     let rows: Vec<_> = lines.iter().map(|line| row::row(line, wanted.truncate)).collect();
-    wanted.format.render(&rows, &row::headings(), format::FAILED)
+    wanted.format.render(&rows, &row::headings(), format::PARSING)
 }

@@ -43,7 +43,11 @@ fn run(session: &Session, parsed: &Parsed) -> Outcome {
         Some(format) if !format.is_empty() => format.to_owned(),
         _ => session.config().volumes_format().to_owned(),
     };
-    let mut format = Format::parse(if quiet && parsed.get("format").is_none() { "" } else { &given }, TABLE);
+    let mut format = Format::parse_with_raw(
+        if quiet && parsed.get("format").is_none() { "" } else { &given },
+        TABLE,
+        if quiet { "name: {{.Name}}" } else { "name: {{.Name}}\ndriver: {{.Driver}}\n" },
+    );
     if quiet && matches!(format, Format::Table(_)) {
         format = Format::Template("{{.Name}}".to_owned());
     }
@@ -56,7 +60,7 @@ fn run(session: &Session, parsed: &Parsed) -> Outcome {
 }
 
 /// One volume as templates see it. What only `system df` counts, and what only swarms have, is not there.
-fn row(volume: Volume) -> Value {
+pub(crate) fn row(volume: Volume) -> Value {
     let absent = || "N/A".to_owned();
     let used = |text: fn(berth_api::volume::VolumeUsage) -> String| volume.usage_data.map_or_else(absent, text);
     let labels = volume.labels.unwrap_or_default();

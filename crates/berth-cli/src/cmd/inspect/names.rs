@@ -1,0 +1,42 @@
+//! What templates may name besides the members of the JSON: Docker's templates see Go's structs, whose fields are
+//! there when the JSON leaves them out, and some of which have another name there.
+
+use berth_template::Value;
+
+/// The object with the fields that its kind has in Go.
+pub(super) fn with_go_names(kind: &str, value: Value) -> Value {
+    let Value::Object(object) = &value else { return value };
+    let alias = |name: &str| object.get(name).cloned().unwrap_or_default();
+    let (type_name, fields) = match kind {
+        "container" => ("", vec![("ID", alias("Id")), ("SizeRw", Value::Nil), ("SizeRootFs", Value::Nil)]),
+        "image" => {
+            let texts = ["Container", "Variant", "OsVersion", "Created"].map(|name| (name, Value::text("")));
+            let mut fields = vec![("ID", alias("Id")), ("VirtualSize", Value::Int(0)), ("ContainerConfig", Value::Nil)];
+            fields.extend(texts);
+            ("", fields)
+        }
+        "network" => ("", vec![("ID", alias("Id"))]),
+        "volume" => {
+            ("volume.Volume", vec![("Status", Value::NilMap), ("UsageData", Value::Nil), ("ClusterVolume", Value::Nil)])
+        }
+        _ => return value,
+    };
+    let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    value.named(type_name, fields)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests {
+    use berth_template::{Shape, Template};
+
+    use super::*;
+
+    #[test]
+    fn names_of_go_and_of_json() {
+        let value = Value::from_json(r#"{"Id":"abc","Created":"now"}"#, &Shape::default()).unwrap();
+        let image = with_go_names("image", value);
+        let text = Template::parse("{{.ID}} {{.Id}} {{.Created}} {{.VirtualSize}}|{{.Variant}}|{{json .}}").unwrap();
+        assert_eq!(text.render(&image).unwrap(), r#"abc abc now 0||{"Id":"abc","Created":"now"}"#);
+    }
+}
