@@ -249,11 +249,14 @@ impl<'a> Evaluation<'a> {
         let mut values = Vec::with_capacity(args.len() + 1);
         for (at, expr) in args.iter().enumerate() {
             let value = self.expression(expr, dot)?;
-            takes.check_kind(at, &value, Some(expr)).map_err(|message| self.error_at(expr, message))?;
+            if !self.headers {
+                takes.check_kind(at, &value, Some(expr)).map_err(|message| self.error_at(expr, message))?;
+            }
             values.push(value);
         }
         if let Some(value) = piped {
-            let fits = takes.check_kind(values.len(), &value, None);
+            // A heading is text, whatever the column's values are.
+            let fits = if self.headers { Ok(()) } else { takes.check_kind(values.len(), &value, None) };
             fits.map_err(|message| self.error(pos, ".".to_owned(), message))?;
             values.push(value);
         }

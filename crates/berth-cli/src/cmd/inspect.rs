@@ -137,10 +137,13 @@ fn inspect_with(session: &Session, parsed: &Parsed, kinds: &[Kind], platform: Op
         berth_template::Template::parse(template).map_err(|e| format::bad_template(&e).code(64))?;
     }
     let client = session.client()?;
+    // Where any kind may come, Docker's templates see the JSON alone once the struct has no such field.
+    let one_kind = kinds.len() == 1 && !parsed.has("type");
     let found = session.block_on(async {
         let mut found = Vec::new();
         for name in &parsed.args {
-            found.push(find(&client, name, kinds, parsed.on("size"), platform).await);
+            let object = find(&client, name, kinds, parsed.on("size"), platform).await;
+            found.push(object.map(|(kind, value)| names::with_go_names(kind, one_kind, value)));
         }
         found
     })?;
@@ -180,7 +183,7 @@ async fn find(
     kinds: &[Kind],
     size: bool,
     platform: Option<&str>,
-) -> Result<Value, String> {
+) -> Result<(&'static str, Value), String> {
     for kind in kinds {
         let mut parts = vec![kind.collection, name];
         if kind.json {
@@ -191,7 +194,7 @@ async fn find(
         match client.get(&parts, &query).await {
             Ok(json) => {
                 let value = (kind.read)(&json).map_err(|failure| failure.message)?;
-                return Ok(names::with_go_names(kind.name, value));
+                return Ok((kind.name, value));
             }
             // A kind this daemon does not have holds no object of that name.
             Err(Error::Api { status: 404 | 501, .. }) if kinds.len() > 1 => {}

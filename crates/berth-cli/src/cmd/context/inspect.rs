@@ -54,7 +54,8 @@ fn run(session: &Session, parsed: &Parsed) -> Outcome {
     for name in &names {
         match look(session, name) {
             Ok(shown) => {
-                found.push(Value::from_serialize(&shown, &SHAPE).map_err(|error| Failure::new(error.to_string()))?)
+                let value = Value::from_serialize(&shown, &SHAPE).map_err(|error| Failure::new(error.to_string()))?;
+                found.push(value.named("context.contextWithTLSListing", Vec::new()));
             }
             Err(reason) => errors.push(reason),
         }

@@ -3,8 +3,8 @@
 
 use berth_template::Value;
 
-/// The object with the fields that its kind has in Go.
-pub(super) fn with_go_names(kind: &str, value: Value) -> Value {
+/// The object with the fields that its kind has in Go; `struct_only`: errors name the struct.
+pub(super) fn with_go_names(kind: &str, struct_only: bool, value: Value) -> Value {
     let Value::Object(object) = &value else { return value };
     let alias = |name: &str| object.get(name).cloned().unwrap_or_default();
     let (type_name, fields) = match kind {
@@ -16,9 +16,10 @@ pub(super) fn with_go_names(kind: &str, value: Value) -> Value {
             ("", fields)
         }
         "network" => ("", vec![("ID", alias("Id"))]),
-        "volume" => {
-            ("volume.Volume", vec![("Status", Value::NilMap), ("UsageData", Value::Nil), ("ClusterVolume", Value::Nil)])
-        }
+        "volume" => (
+            if struct_only { "volume.Volume" } else { "" },
+            vec![("Status", Value::NilMap), ("UsageData", Value::Nil), ("ClusterVolume", Value::Nil)],
+        ),
         _ => return value,
     };
     let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
@@ -35,7 +36,7 @@ mod tests {
     #[test]
     fn names_of_go_and_of_json() {
         let value = Value::from_json(r#"{"Id":"abc","Created":"now"}"#, &Shape::default()).unwrap();
-        let image = with_go_names("image", value);
+        let image = with_go_names("image", true, value);
         let text = Template::parse("{{.ID}} {{.Id}} {{.Created}} {{.VirtualSize}}|{{.Variant}}|{{json .}}").unwrap();
         assert_eq!(text.render(&image).unwrap(), r#"abc abc now 0||{"Id":"abc","Created":"now"}"#);
     }
