@@ -86,7 +86,7 @@ pub(crate) const FLAGS: &[Flag] = flags! {
     "pidfile" 'p', "pidfile", Text, Honoured, "Where to write the daemon's pid";
     "registry-mirror", "registry-mirrors", List, Honoured, "Mirrors of Docker Hub, or of another registry: HOST=URL";
     "selinux-enabled", "selinux-enabled", Switch, Only(&["false"]), "SELinux";
-    "storage-driver" 's', "storage-driver", Text, Only(&["overlay2", "overlayfs"]), "Storage driver";
+    "storage-driver" 's', "storage-driver", Text, Only(&["overlay2", "overlayfs", "erofs"]), "Form of new layers: erofs (file-system images) or overlay2 (directories); the best there is by default";
     "tls", "tls", Switch, Honoured, "TLS on TCP; implied by --tlsverify";
     "tlsverify", "tlsverify", Switch, Honoured, "TLS on TCP, for clients with a certificate only";
     "userland-proxy", "userland-proxy", Switch, Only(&["false"]), "A proxy for published ports";

@@ -9,6 +9,7 @@ use berth_api::ApiVersion;
 use berth_api::host_config::Ulimit;
 use berth_engine::Policy;
 use berth_engine::spec::{LogDriver, LogSpec};
+use berth_image::Driver;
 use berth_network::{Ipv4Net, NetworkConfig, Resolver};
 
 use crate::http::listen::{Address, DEFAULT_GROUP};
@@ -50,6 +51,8 @@ pub struct DaemonOptions {
     pub(crate) network: NetworkConfig,
     /// Compressed layers stay beside the unpacked ones.
     pub(crate) keep_blobs: bool,
+    /// The form of new layers, where it is asked for.
+    pub(crate) driver: Option<Driver>,
     /// What a reload may change.
     pub(crate) live: Live,
     /// The command line again, which a reload reads anew together with the file.
@@ -100,6 +103,7 @@ impl DaemonOptions {
             oldest: oldest(&settings)?,
             network: network(&settings)?,
             keep_blobs: settings.switch("keep-blobs").unwrap_or(true),
+            driver: settings.text("storage-driver").and_then(Driver::parse),
             live: Live::read(&settings)?,
             given,
             cgroup_parent: settings.text("cgroup-parent").unwrap_or("").to_owned(),

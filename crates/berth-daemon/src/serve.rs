@@ -159,6 +159,7 @@ async fn open(options: &DaemonOptions) -> anyhow::Result<Daemon> {
         max_concurrent_downloads: options.live.concurrent_downloads,
         keep_blobs: options.keep_blobs,
         max_concurrent_uploads: options.live.concurrent_uploads,
+        driver: options.driver,
         embedded,
     };
     let images = ImageStore::open(&options.data_root, store.clone(), config)?;

@@ -305,7 +305,7 @@ mod tests {
             (&["--userns-remap=x"], "berth does not support --userns-remap yet"),
             (
                 &["--storage-driver", "zfs"],
-                "berth does not support --storage-driver=zfs yet, only overlay2 or overlayfs",
+                "berth does not support --storage-driver=zfs yet, only overlay2 or overlayfs or erofs",
             ),
         ] {
             assert_eq!(args(given).unwrap_err().to_string(), sentence);

@@ -243,6 +243,9 @@ fn recover(
 ) -> Seed {
     let should_run = matches!(record.phase, Phase::Running { .. });
     if let Ok(connection) = Connection::connect(&ground.socket(&id)) {
+        if let Some(shim) = connection.peer() {
+            ground.images.adopt(shim);
+        }
         if !should_run {
             // Started, and the daemon died before that was recorded: it runs all the same.
             let before = Box::new(record.phase.clone());

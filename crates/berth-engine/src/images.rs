@@ -1,9 +1,8 @@
 //! What the engine needs of images: a seam, so that the engine can be used over any store of layers.
 
 use std::fmt;
-use std::path::PathBuf;
 
-use berth_image::ImageStore;
+use berth_image::{ImageStore, Lower, Storage};
 use berth_oci::{ImageConfig, ImageId, Platform};
 use berth_state::Transaction;
 
@@ -26,17 +25,23 @@ pub trait Images: fmt::Debug + Send + Sync + 'static {
     /// [`crate::Error::NoSuchImage`] with Docker's sentence.
     fn resolve(&self, name: &str, platform: Option<&str>) -> Result<ContainerImage>;
 
-    /// The directories of the layers of an image that `container` holds, uppermost first.
+    /// The layers of an image that `container` holds, uppermost first.
     ///
     /// # Errors
     /// When the image or a layer is gone.
-    fn layers(&self, image: &ImageId, container: &str) -> Result<Vec<PathBuf>>;
+    fn layers(&self, image: &ImageId, container: &str) -> Result<Vec<Lower>>;
 
-    /// The directories of the layers of an image that nobody holds yet, uppermost first.
+    /// The layers of an image that nobody holds yet, uppermost first.
     ///
     /// # Errors
     /// When the image is gone.
-    fn root(&self, image: &ImageId) -> Result<Vec<PathBuf>>;
+    fn root(&self, image: &ImageId) -> Result<Vec<Lower>>;
+
+    /// In which form new layers are kept, and why.
+    fn storage(&self) -> Storage;
+
+    /// Takes up the layers that a container's process holds since an earlier daemon's time. Before anything is mounted.
+    fn adopt(&self, process: i32);
 
     /// Says, in the transaction that creates the container, that it stands on the image: the image cannot be deleted
     /// until [`Images::release`]. False: the image has been deleted meanwhile.
@@ -73,13 +78,21 @@ impl Images for ImageStore {
         Ok(ContainerImage { id: image.id, config: image.config })
     }
 
-    fn layers(&self, image: &ImageId, container: &str) -> Result<Vec<PathBuf>> {
+    fn layers(&self, image: &ImageId, container: &str) -> Result<Vec<Lower>> {
         self.held_root(image, container).map_err(from_image)
     }
 
-    fn root(&self, image: &ImageId) -> Result<Vec<PathBuf>> {
+    fn root(&self, image: &ImageId) -> Result<Vec<Lower>> {
         let image = Self::resolve(self, &image.to_string()).map_err(from_image)?;
         Ok(Self::root(self, &image))
+    }
+
+    fn storage(&self) -> Storage {
+        Self::storage(self).clone()
+    }
+
+    fn adopt(&self, process: i32) {
+        self.adopt_mounts(process);
     }
 
     fn hold(&self, tx: &mut Transaction<'_>, image: &ImageId, container: &str) -> berth_state::Result<bool> {

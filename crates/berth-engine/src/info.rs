@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use berth_image::{Driver, Storage};
+
 use crate::ground::Ground;
 use crate::host::Limit;
 use crate::policy::DefaultSeccomp;
@@ -33,9 +35,9 @@ pub struct Info {
     pub containers: ContainerCounts,
     /// Where everything lies.
     pub data_root: PathBuf,
-    /// `overlay2`: Docker's name for overlay over directories.
+    /// The form of new layers: `overlay2` (Docker's name for overlay over directories) or `erofs`.
     pub driver: &'static str,
-    /// `Backing Filesystem` and the like.
+    /// Why that form, `Backing Filesystem` and the like.
     pub driver_status: Vec<(String, String)>,
     /// `1` or `2`.
     pub cgroup_version: &'static str,
@@ -99,12 +101,13 @@ pub(crate) fn gather(ground: &Ground, containers: &[Arc<ContainerView>]) -> Resu
         security_options.push("name=no-new-privileges".to_owned());
     }
     let forwarding = std::fs::read_to_string("/proc/sys/net/ipv4/ip_forward").is_ok_and(|text| text.trim() == "1");
+    let storage = ground.images.storage();
     Ok(Info {
         id: identity(&ground.data_root)?,
         containers: count(containers),
         data_root: ground.data_root.clone(),
-        driver: "overlay2",
-        driver_status: driver_status(&ground.data_root),
+        driver: storage.driver.as_str(),
+        driver_status: driver_status(&ground.data_root, &storage),
         cgroup_version: if host.cgroup_v2 { "2" } else { "1" },
         cgroup_driver: if ground.policy.systemd_cgroups { "systemd" } else { "cgroupfs" },
         kernel_version: host.kernel.clone(),
@@ -184,7 +187,7 @@ fn identity(data_root: &Path) -> Result<String> {
     Ok(fresh.trim().to_owned())
 }
 
-fn driver_status(data_root: &Path) -> Vec<(String, String)> {
+fn driver_status(data_root: &Path, storage: &Storage) -> Vec<(String, String)> {
     // Magic numbers of statfs(2).
     let name = match rustix::fs::statfs(data_root).map(|s| i128::from(s.f_type) & 0xffff_ffff) {
         Ok(0xef53) => "extfs",
@@ -195,7 +198,12 @@ fn driver_status(data_root: &Path) -> Vec<(String, String)> {
         Ok(0x2fc1_2fc1) => "zfs",
         _ => "unknown",
     };
+    let form = match storage.driver {
+        Driver::Overlay2 => "directories",
+        Driver::Erofs => "file-system images",
+    };
     [
+        ("Layers", &*format!("{form} ({})", storage.reason)),
         ("Backing Filesystem", name),
         ("Supports d_type", "true"),
         ("Using metacopy", "false"),

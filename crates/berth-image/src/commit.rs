@@ -1,32 +1,24 @@
 //! Making an image of a container: its writable layer becomes one more layer on those it stands on.
 //!
-//! The layer's archive is made once, on its way into the layer's digest and its directory, and not kept: the same
-//! archive can be made of the directory at any time ([`crate::ImageStore::open_layer`]), so a commit writes the data
-//! once and compresses nothing.
+//! The layer's archive is made once, on its way into the layer's digest and the layer. It is in the layer then, or can
+//! be made of it at any time ([`crate::ImageStore::open_layer`]), so a commit writes the data once and compresses
+//! nothing.
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
-use std::os::fd::AsFd;
+use std::io::{self, Read};
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, sync_channel};
 
-use berth_archive::pack::{Found, Packing, Take, pack};
-use berth_archive::{Limits, Output, Pieces, Unpacked, Writer, unpack};
-use berth_oci::{
-    ChainId, Descriptor, DiffId, Digest, Hasher, History, ImageConfig, ImageId, Manifest, Reference, media,
-};
+use berth_oci::{Algorithm, ChainId, Descriptor, Digest, History, ImageConfig, ImageId, Manifest, Reference, media};
 use berth_state::Durability;
 
-use crate::layers::Incoming;
+use crate::layers::archive::packed;
+use crate::layers::incoming::Arrived;
 use crate::lease::Lease;
 use crate::record::{HoldRecord, ImageRecord, LayerRecord, NameRecord, hold_key};
 use crate::resolve::name_key;
 use crate::store::{Inner, now};
 use crate::{Error, Result};
-
-/// Pieces between the archive's maker and the directory's.
-const QUEUE: usize = 8;
 
 /// What is to become an image.
 #[derive(Debug)]
@@ -47,14 +39,6 @@ pub struct Commit {
     pub name: Option<Reference>,
 }
 
-/// A layer that is unpacked and has no name yet.
-struct Made {
-    incoming: Incoming,
-    unpacked: Unpacked,
-    digest: Digest,
-    length: u64,
-}
-
 pub(crate) fn commit(inner: &std::sync::Arc<Inner>, commit: Commit) -> Result<ImageId> {
     let below = inner.state.read(|reader| {
         let hold = reader.get::<HoldRecord>(&hold_key(&commit.base, &commit.container))?;
@@ -71,47 +55,15 @@ pub(crate) fn commit(inner: &std::sync::Arc<Inner>, commit: Commit) -> Result<Im
     Ok(id)
 }
 
-/// The archive of the writable layer, hashed and unpacked as it is made.
-fn make(inner: &Inner, commit: &Commit) -> Result<Made> {
-    let incoming = inner.layers.incoming()?;
-    let diff = incoming.diff();
-    let (sender, pieces) = sync_channel::<Vec<u8>>(QUEUE);
-    let failed = |e: io::Error| Error::file("archiving", &commit.upper)(e);
-    std::thread::scope(|scope| {
-        let unpacker = scope.spawn(|| {
-            let archive = BufReader::with_capacity(128 << 10, Received { pieces, current: Vec::new(), taken: 0 });
-            unpack(archive, &diff, Limits::default())
-        });
-        let mut hashed = Hashed { hasher: Hasher::default(), length: 0 };
-        let written = File::open(&commit.upper).and_then(|upper| {
-            let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
-            let mut out = Pieces::new(|piece: Vec<u8>| {
-                hashed.take(&piece);
-                sender.send(piece).map_err(|_| gone())
-            });
-            archive(&upper, &commit.hidden, &mut out)?;
-            out.finish()
-        });
-        drop(sender);
-        let unpacked = unpacker.join().map_err(|_| Error::Content("unpacking the new layer".into()))?;
-        let digest = hashed.hasher.finish();
-        let bad = |e: berth_archive::UnpackError| Error::BadLayer { blob: digest.clone(), reason: e.to_string() };
-        // Where the unpacker failed, the archive's maker only found nobody to take it.
-        let unpacked = unpacked.map_err(bad)?;
-        written.map_err(failed)?;
-        Ok(Made { incoming, unpacked, digest: digest.clone(), length: hashed.length })
-    })
+/// The layer that the writable one becomes, of the archive that is made of it.
+fn make(inner: &Inner, commit: &Commit) -> Result<Arrived> {
+    let upper = File::open(&commit.upper).map_err(Error::file("opening", &commit.upper))?;
+    let archive = packed(upper, commit.hidden.clone());
+    let arrived = inner.layers.incoming()?.receive(archive, Algorithm::Sha256);
+    arrived.map_err(|e| Error::file("archiving", &commit.upper)(io::Error::other(e.to_string())))
 }
 
-/// A layer's directory as the layer's archive.
-fn archive(upper: &File, hidden: &BTreeSet<Vec<u8>>, out: &mut dyn Output) -> io::Result<()> {
-    let mut writer = Writer::new(out);
-    let mut choose = |found: &Found<'_>| if hidden.contains(found.path) { Take::Nothing } else { Take::Whole };
-    pack(upper.as_fd(), b"", Packing { name: b"", overlay: true, choose: &mut choose }, &mut writer)?;
-    writer.finish().map(drop)
-}
-
-/// A layer's blob: the file, or else the archive made of the layer's directory by a thread that ends with its reader.
+/// A layer's blob: the file, or else the layer's archive, which a layer made here is sent as.
 pub(crate) fn open_layer(inner: &Inner, blob: &Digest) -> Result<Box<dyn Read + Send>> {
     if inner.content.contains(blob) {
         return Ok(Box::new(inner.content.open_blob(blob)?));
@@ -128,26 +80,16 @@ pub(crate) fn open_layer(inner: &Inner, blob: &Digest) -> Result<Box<dyn Read + 
     }
     let made_here = |(_, layer): &&(String, LayerRecord)| layer.blob.digest == *blob && layer.diff_id.digest() == blob;
     let missing = || Error::Content(format!("blob {blob} is not in the store"));
-    let (key, _) = layers.iter().find(made_here).ok_or_else(missing)?;
+    let (key, layer) = layers.iter().find(made_here).ok_or_else(missing)?;
     let chain = ChainId::parse(key).map_err(|e| Error::State(format!("reading the layer {key:?}: {e}")))?;
-    let diff = inner.layers.diff(&chain);
-    let directory = File::open(&diff).map_err(Error::file("opening the layer", &diff))?;
-    Ok(read_archive(directory))
+    inner.layers.open_archive(&chain, layer.archive)
 }
 
-/// The archive that a layer's directory gives, made by a thread that ends with its reader.
-pub(crate) fn read_archive(directory: File) -> Box<dyn Read + Send> {
-    let (sender, pieces) = sync_channel::<Vec<u8>>(QUEUE);
-    std::thread::spawn(move || {
-        let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
-        let mut out = Pieces::new(|piece| sender.send(piece).map_err(|_| gone()));
-        let made = archive(&directory, &BTreeSet::new(), &mut out).and_then(|()| out.finish());
-        // A reader that gets too little notices: it knows length and digest.
-        if let Err(error) = made {
-            tracing::debug!(%error, "making a layer's archive");
-        }
-    });
-    Box::new(Received { pieces, current: Vec::new(), taken: 0 })
+/// A layer's archive, uncompressed, whatever form the layer has.
+pub(crate) fn open_archive(inner: &Inner, chain: &ChainId) -> Result<Box<dyn Read + Send>> {
+    let record = inner.state.read(|reader| reader.get::<LayerRecord>(chain.as_str()))?;
+    let record = record.ok_or_else(|| Error::Content(format!("layer {chain} is not in the store")))?;
+    inner.layers.open_archive(chain, record.archive)
 }
 
 /// Bytes first, then names, then the records.
@@ -156,21 +98,19 @@ fn publish(
     commit: Commit,
     mut chains: Vec<ChainId>,
     below: &[LayerRecord],
-    made: Made,
+    made: Arrived,
     mut lease: Lease,
 ) -> Result<ImageId> {
-    let Made { incoming, unpacked, digest, length } = made;
     // A container that changed nothing adds no layer, as with Docker.
-    let empty = unpacked.entries == 0;
+    let (empty, added_size, archive) = (made.entries == 0, made.size, made.archive());
     let docker = below.first().is_some_and(|layer| layer.blob.media_type.starts_with("application/vnd.docker."));
     let kinds = match docker {
         true => (media::DOCKER_MANIFEST, media::DOCKER_CONFIG, media::DOCKER_LAYER),
         false => (media::OCI_MANIFEST, media::OCI_CONFIG, media::OCI_LAYER),
     };
-    let diff_id = DiffId(digest.clone());
+    let diff_id = made.diff_id.clone();
     let chain = ChainId::extend(chains.last(), &diff_id);
-    let blob = Descriptor { size: length, ..Descriptor::of(kinds.2, b"") };
-    let blob = Descriptor { digest, ..blob };
+    let blob = Descriptor { size: made.length, digest: diff_id.digest().clone(), ..Descriptor::of(kinds.2, b"") };
     let mut config = commit.config;
     config.rootfs.kind = "layers".into();
     let added = (!empty).then_some((&diff_id, &blob));
@@ -193,17 +133,17 @@ fn publish(
     lease.layer(&chain);
     lease.blob(&manifest.config.digest);
     lease.blob(&descriptor.digest);
-    inner.layers.sync()?;
     inner.content.put(&manifest.config.digest, &config_bytes)?;
     inner.content.put(&descriptor.digest, &manifest_bytes)?;
     // The same change on the same image is the same layer.
     let fresh = !empty && !inner.state.read(|reader| reader.exists::<LayerRecord>(chain.as_str()))?;
     if fresh {
-        incoming.publish(&chain)?;
+        made.sync(&chain)?;
+        made.publish(&chain)?;
     }
-    let size = below.iter().map(|layer| layer.size).sum::<u64>() + unpacked.size;
+    let size = below.iter().map(|layer| layer.size).sum::<u64>() + added_size;
     let parent = chains.last().cloned();
-    let layer = LayerRecord { diff_id, parent, blob, size: unpacked.size, created_at: now(), kept: false };
+    let layer = LayerRecord { diff_id, parent, blob, size: added_size, created_at: now(), kept: false, archive };
     if !empty {
         chains.push(chain.clone());
     }
@@ -236,38 +176,4 @@ fn publish(
 
 fn json(value: &impl serde::Serialize) -> Result<Vec<u8>> {
     serde_json::to_vec(value).map_err(|e| Error::Content(format!("writing an image's description: {e}")))
-}
-
-struct Hashed {
-    hasher: Hasher,
-    length: u64,
-}
-
-impl Hashed {
-    fn take(&mut self, bytes: &[u8]) {
-        self.hasher.update(bytes);
-        self.length += bytes.len() as u64;
-    }
-}
-
-/// What the archive's maker sends, as a reader.
-struct Received {
-    pieces: Receiver<Vec<u8>>,
-    current: Vec<u8>,
-    taken: usize,
-}
-
-impl Read for Received {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.taken == self.current.len() {
-            match self.pieces.recv() {
-                Ok(piece) => (self.current, self.taken) = (piece, 0),
-                Err(_) => return Ok(0),
-            }
-        }
-        let got = buffer.len().min(self.current.len() - self.taken);
-        buffer[..got].copy_from_slice(&self.current[self.taken..self.taken + got]);
-        self.taken += got;
-        Ok(got)
-    }
 }

@@ -198,6 +198,11 @@ pub enum Error {
         /// What the kernel said.
         message: String,
     },
+    /// Layers were to be images, and this kernel does not mount them.
+    #[error(
+        "the storage driver erofs cannot be used here: {0}; choose --storage-driver overlay2, or leave it to berth"
+    )]
+    NoErofs(String),
     /// The blob store failed.
     #[error("{0}")]
     Content(String),
@@ -241,6 +246,7 @@ impl Error {
             | Self::Verification { .. }
             | Self::Registry(_)
             | Self::File { .. }
+            | Self::NoErofs(_)
             | Self::Content(_)
             | Self::State(_)
             | Self::Cancelled(_) => ErrorKind::Internal,

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use berth_content::{Draft, Verified};
 use berth_oci::{Algorithm, ChainId, Descriptor, DiffId, media};
 
-use crate::arrived::Arrived;
+use crate::layers::incoming::Arrived;
 use crate::pull::decompress::{Form, bound, decompress};
 use crate::record::LayerRecord;
 use crate::store::{Inner, now};
@@ -133,7 +133,7 @@ impl Fresh {
         if let Some(there) = there {
             return Ok((chain, there));
         }
-        arrived.sync()?;
+        arrived.sync(&chain)?;
         let record = LayerRecord {
             diff_id: arrived.diff_id.clone(),
             parent: parent.cloned(),
@@ -141,6 +141,7 @@ impl Fresh {
             size: arrived.size,
             created_at: now(),
             kept: is_kept,
+            archive: arrived.archive(),
         };
         arrived.publish(&chain)?;
         Ok((chain, record))

@@ -6,7 +6,6 @@
 //!
 //! Start reading at [`ImageStore`]; a pull is `pull/`, and [`snapshot`] mounts the result.
 
-mod arrived;
 mod assembled;
 mod check;
 mod commit;
@@ -52,6 +51,8 @@ pub use event::{LayerPhase, PullEvent};
 pub use history::Step;
 pub use image::Image;
 pub use import::Import;
+pub use layers::driver::{Driver, Storage};
+pub use layers::lower::Lower;
 pub use lease::Lease;
 pub use load::LoadEvent;
 pub use prune::Pruned;

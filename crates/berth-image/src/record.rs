@@ -66,7 +66,7 @@ impl Record for ParentRecord {
     const VERSION: u32 = 1;
 }
 
-/// A layer that is unpacked at `layers/<chain id>/diff`.
+/// A layer that is under `layers/`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct LayerRecord {
     pub(crate) diff_id: DiffId,
@@ -80,6 +80,9 @@ pub(crate) struct LayerRecord {
     /// The blob is kept beside the layer. Where it is not, it can be made of the layer again, or fetched again.
     #[serde(default = "yes")]
     pub(crate) kept: bool,
+    /// The layer keeps its archive as it came, of so many bytes.
+    #[serde(default)]
+    pub(crate) archive: Option<u64>,
 }
 
 /// What a record of an earlier version means.

@@ -6,6 +6,7 @@
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use berth_sys::mount::{Attributes, Propagation, RDONLY, mount_setattr};
@@ -16,7 +17,7 @@ use rustix::mount::{
     fsconfig_set_string, fsmount, fsopen, open_tree,
 };
 
-use crate::{Error, Result};
+use crate::{Error, Lower, Result};
 
 /// Where a container writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +71,7 @@ impl Writable {
 ///
 /// # Errors
 /// Which directory or step the kernel refused, and why.
-pub fn mount_overlay(lowers: &[PathBuf], upper: &Path, work: &Path, volatile: bool, readonly: bool) -> Result<OwnedFd> {
+pub fn mount_overlay(lowers: &[Lower], upper: &Path, work: &Path, volatile: bool, readonly: bool) -> Result<OwnedFd> {
     let failed = |step: &'static str| move |e: Errno| Error::file(step, upper)(e);
     let overlay = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).map_err(failed("opening overlay for"))?;
     let set = |key: &str, value: &str| fsconfig_set_string(overlay.as_fd(), key, value);
@@ -81,6 +82,7 @@ pub fn mount_overlay(lowers: &[PathBuf], upper: &Path, work: &Path, volatile: bo
     // As Docker's overlay2: hard links need no index, and what is copied up is whole.
     set("index", "off").map_err(failed("configuring overlay (index) for"))?;
     set("metacopy", "off").map_err(failed("configuring overlay (metacopy) for"))?;
+    layers.one_device(lowers)?;
     if volatile {
         fsconfig_set_flag(overlay.as_fd(), "volatile").map_err(failed("configuring overlay (volatile) for"))?;
     }
@@ -93,16 +95,17 @@ pub fn mount_overlay(lowers: &[PathBuf], upper: &Path, work: &Path, volatile: bo
 ///
 /// # Errors
 /// Which directory or step the kernel refused, and why.
-pub fn mount_readonly(lowers: &[PathBuf]) -> Result<OwnedFd> {
-    let top = lowers.first().map_or(Path::new(""), PathBuf::as_path);
+pub fn mount_readonly(lowers: &[Lower]) -> Result<OwnedFd> {
+    let top = lowers.first().map_or(Path::new(""), Lower::path);
     let failed = |step: &'static str| move |e: Errno| Error::file(step, top)(e);
     let tree = match lowers {
         // Overlay wants two directories at least.
-        [only] => open_tree(CWD, only, OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC)
-            .map_err(failed("opening the layer"))?,
+        [only] => open_tree(&*only.open()?, "", CLONE).map_err(failed("opening the layer"))?,
         lowers => {
             let overlay = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).map_err(failed("opening overlay for"))?;
-            Layers { overlay: &overlay, opened: Vec::with_capacity(lowers.len()) }.lower(lowers)?;
+            let mut layers = Layers { overlay: &overlay, opened: Vec::with_capacity(lowers.len()) };
+            layers.lower(lowers)?;
+            layers.one_device(lowers)?;
             fsconfig_create(overlay.as_fd()).map_err(failed("mounting the overlay of"))?;
             fsmount(overlay.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
                 .map_err(failed("mounting the overlay of"))?
@@ -113,59 +116,67 @@ pub fn mount_readonly(lowers: &[PathBuf]) -> Result<OwnedFd> {
     Ok(tree)
 }
 
+const CLONE: OpenTreeFlags =
+    OpenTreeFlags::OPEN_TREE_CLONE.union(OpenTreeFlags::OPEN_TREE_CLOEXEC).union(OpenTreeFlags::AT_EMPTY_PATH);
+
 /// The directories of one overlay, given to the kernel in whatever way it takes.
 ///
 /// A parameter's text may have 255 bytes only, so directories are handed over as descriptors, or else as
 /// `/proc/self/fd/N`: overlay takes descriptors since Linux 6.13, and `fsconfig` those of `O_PATH` since a later one.
 struct Layers<'a> {
     overlay: &'a OwnedFd,
-    opened: Vec<OwnedFd>,
+    opened: Vec<Arc<OwnedFd>>,
 }
 
 impl Layers<'_> {
     /// Layer by layer (Linux 6.7), or else as one list, which is then short: 14 layers or so.
-    fn lower(&mut self, lowers: &[PathBuf]) -> Result<()> {
+    fn lower(&mut self, lowers: &[Lower]) -> Result<()> {
         let mut single = String::new();
-        for (n, path) in lowers.iter().enumerate() {
-            let appended = if single.is_empty() { self.append("lowerdir+", path) } else { Err(Errno::INVAL) };
+        for (n, lower) in lowers.iter().enumerate() {
+            let directory = lower.open()?;
+            let appended = if single.is_empty() { self.append("lowerdir+", &directory) } else { Err(Errno::INVAL) };
             match appended {
                 Ok(()) => {}
                 Err(Errno::INVAL) if n == 0 || !single.is_empty() => {
                     let colon = if single.is_empty() { "" } else { ":" };
                     single.push_str(colon);
-                    single.push_str(&self.link(path).map_err(Error::file("opening the layer", path))?);
+                    single.push_str(&proc_path(&directory));
                 }
-                Err(e) => return Err(Error::file("adding the layer", path)(e)),
+                Err(e) => return Err(Error::file("adding the layer", lower.path())(e)),
             }
+            self.opened.push(directory);
         }
         if single.is_empty() {
             return Ok(());
         }
         fsconfig_set_string(self.overlay.as_fd(), "lowerdir", single.as_str())
-            .map_err(Error::file("adding the layers below", &lowers[0]))
+            .map_err(Error::file("adding the layers below", lowers[0].path()))
+    }
+
+    /// Layers that are images are file systems of their own. Their files are all said to be on one device all the
+    /// same, or `du -x` and `tar --one-file-system` would pass over them.
+    fn one_device(&self, lowers: &[Lower]) -> Result<()> {
+        if !lowers.iter().any(Lower::is_image) {
+            return Ok(());
+        }
+        fsconfig_set_string(self.overlay.as_fd(), "xino", "on")
+            .map_err(Error::file("configuring overlay (xino) for", lowers[0].path()))
     }
 
     fn one(&mut self, key: &'static str, path: &Path) -> Result<()> {
-        self.append(key, path).map_err(Error::file("adding the directory", path))
+        let directory = Arc::new(open(path).map_err(Error::file("adding the directory", path))?);
+        self.append(key, &directory).map_err(Error::file("adding the directory", path))?;
+        self.opened.push(directory);
+        Ok(())
     }
 
-    fn append(&mut self, key: &str, path: &Path) -> std::result::Result<(), Errno> {
-        let directory = open(path)?;
-        let set = match fsconfig_set_fd(self.overlay.as_fd(), key, directory.as_fd()) {
+    fn append(&self, key: &str, directory: &OwnedFd) -> std::result::Result<(), Errno> {
+        match fsconfig_set_fd(self.overlay.as_fd(), key, directory.as_fd()) {
             Err(Errno::INVAL | Errno::BADF) => {
-                fsconfig_set_string(self.overlay.as_fd(), key, proc_path(&directory).as_str())
+                fsconfig_set_string(self.overlay.as_fd(), key, proc_path(directory).as_str())
             }
             set => set,
-        };
-        self.opened.push(directory);
-        set
-    }
-
-    fn link(&mut self, path: &Path) -> std::result::Result<String, Errno> {
-        let directory = open(path)?;
-        let link = proc_path(&directory);
-        self.opened.push(directory);
-        Ok(link)
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The image store: what is here, under which names, and who needs it.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use berth_distribution::Credentials;
@@ -16,7 +16,7 @@ use crate::pull::{self, Transfers};
 use crate::push::Uploads;
 use crate::record::{HoldRecord, ImageRecord, LayerRecord, NameRecord, hold_key};
 use crate::resolve::{parse_key, resolve};
-use crate::{Error, Image, PullEvent, Result};
+use crate::{Error, Image, Lower, PullEvent, Result};
 
 /// How images are pulled.
 #[derive(Debug, Clone)]
@@ -29,6 +29,8 @@ pub struct PullConfig {
     pub keep_blobs: bool,
     /// How many layers go out at once, over all pushes (Docker: 5).
     pub max_concurrent_uploads: usize,
+    /// The form of new layers; the best there is where none is asked for.
+    pub driver: Option<crate::Driver>,
     /// Images that are not asked of a registry but of an archive (an OCI layout as a tar) in memory.
     pub embedded: Vec<(Reference, &'static [u8])>,
 }
@@ -40,6 +42,7 @@ impl Default for PullConfig {
             max_concurrent_downloads: 3,
             keep_blobs: true,
             max_concurrent_uploads: 5,
+            driver: None,
             embedded: Vec::new(),
         }
     }
@@ -84,7 +87,7 @@ impl ImageStore {
     /// When directories or records cannot be read or written.
     pub fn open(data_root: &Path, state: berth_state::Store, config: PullConfig) -> Result<Self> {
         let content = berth_content::Store::open(&data_root.join("content"))?;
-        let layers = Layers::open(&data_root.join("layers"))?;
+        let layers = Layers::open(&data_root.join("layers"), config.driver)?;
         let inner = Inner {
             content,
             layers,
@@ -98,6 +101,18 @@ impl ImageStore {
         };
         inner.sweep()?;
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// In which form new layers are kept, and why.
+    #[must_use]
+    pub fn storage(&self) -> &crate::Storage {
+        self.inner.layers.storage()
+    }
+
+    /// Takes up the layers that a process of an earlier daemon's time holds ([`crate::Lower::held`]), so that none is
+    /// mounted a second time. Before anything is mounted; what is missed is mounted anew.
+    pub fn adopt_mounts(&self, process: i32) {
+        self.inner.layers.mounts().adopt(process);
     }
 
     /// Reaches registries otherwise from now on, and with so many layers at once. Pulls and pushes that run are not
@@ -189,6 +204,15 @@ impl ImageStore {
     /// [`Error::NoSuchReference`], or an image is for something else.
     pub fn save(&self, names: &[String], platform: Option<&Platform>) -> Result<crate::Saving> {
         crate::save::plan(&self.inner, names, platform)
+    }
+
+    /// A layer's archive, uncompressed, whatever form the layer has. Of a layer that does not keep it, it is made anew:
+    /// the same files, perhaps not the same bytes. Blocks.
+    ///
+    /// # Errors
+    /// There is no such layer, or it cannot be read.
+    pub fn open_archive(&self, layer: &ChainId) -> Result<Box<dyn std::io::Read + Send>> {
+        crate::commit::open_archive(&self.inner, layer)
     }
 
     /// Every tag of a repository, as its registry lists them (for `pull --all-tags`).
@@ -306,9 +330,9 @@ impl ImageStore {
         Ok(())
     }
 
-    /// The directories of an image's root file system, as overlay wants them: topmost first, never none.
+    /// The layers of an image's root file system, topmost first, never none.
     #[must_use]
-    pub fn root(&self, image: &Image) -> Vec<PathBuf> {
+    pub fn root(&self, image: &Image) -> Vec<Lower> {
         self.inner.layers.lowers(&image.layers)
     }
 
@@ -316,7 +340,7 @@ impl ImageStore {
     ///
     /// # Errors
     /// [`Error::NoSuchImage`] if the container holds no such image.
-    pub fn held_root(&self, image: &ImageId, container: &str) -> Result<Vec<PathBuf>> {
+    pub fn held_root(&self, image: &ImageId, container: &str) -> Result<Vec<Lower>> {
         let hold = self.inner.state.read(|reader| reader.get::<HoldRecord>(&hold_key(image, container)))?;
         let hold = hold.ok_or_else(|| Error::NoSuchImage(image.to_string()))?;
         Ok(self.inner.layers.lowers(&hold.layers))

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::protocol::{
-    Channel, ChannelError, Failure, FrameError, Incoming, Launch, Received, Request, Response, ToShim, encode,
+    Channel, ChannelError, Failure, FrameError, Incoming, Launch, MAX_DESCRIPTORS, Received, Request, Response, ToShim,
+    encode,
 };
 
 /// Why a shim could not be reached or did not do as told.
@@ -58,6 +59,8 @@ pub struct LaunchDescriptors {
     pub attach: Vec<OwnedFd>,
     /// A detached mount for each of [`Launch::sources`].
     pub sources: Vec<OwnedFd>,
+    /// What is to stay open as long as the container lives, whatever becomes of this process. Of very many not all.
+    pub held: Vec<OwnedFd>,
 }
 
 /// A launched container.
@@ -163,7 +166,8 @@ fn execute(program: BorrowedFd<'_>, id: &str, socket: UnixStream) -> Result<Chil
 
 impl LaunchDescriptors {
     fn in_order(self) -> Vec<OwnedFd> {
-        self.root.into_iter().chain(self.network).chain(self.attach).chain(self.sources).collect()
+        let needed = self.root.into_iter().chain(self.network).chain(self.attach).chain(self.sources);
+        needed.chain(self.held).take(MAX_DESCRIPTORS).collect()
     }
 }
 
@@ -189,6 +193,11 @@ impl Connection {
 
     fn over(socket: OwnedFd) -> Self {
         Self { channel: Channel::new(socket), next_seq: 1, set_aside: std::collections::VecDeque::new(), child: None }
+    }
+
+    /// The shim's own process, as the socket knows it.
+    pub fn peer(&self) -> Option<i32> {
+        rustix::net::sockopt::socket_peercred(self.channel.as_fd()).ok().map(|peer| peer.pid.as_raw_nonzero().get())
     }
 
     /// Queues a request and sends what the socket takes at once; the answer will bear the returned number.

@@ -30,6 +30,8 @@ pub(crate) struct Container {
     no_new_keyring: bool,
     /// Its runtime, where that is not ours.
     foreign: Option<Foreign>,
+    /// Kept open, for a later daemon to find.
+    _held: Vec<OwnedFd>,
 }
 
 /// A client to attach.
@@ -81,6 +83,7 @@ pub(crate) fn launch(request: Launch, descriptors: Vec<OwnedFd>) -> Result<Newbo
         .iter()
         .map(|target| Ok((target.clone(), next("a mount's source")?)))
         .collect::<Result<Vec<(PathBuf, OwnedFd)>, Failure>>()?;
+    let held = descriptors.collect();
     let seccomp = filter(request.seccomp.as_ref())?;
     ExitRecord::forget(&request.exit_record);
     let stdio = Prepared::new(request.stdio, true).map_err(|errno| other(format!("cannot make pipes: {errno}")))?;
@@ -99,7 +102,12 @@ pub(crate) fn launch(request: Launch, descriptors: Vec<OwnedFd>) -> Result<Newbo
             sizes: request.stdio,
         };
         let (foreign, born) = foreign::launch(order).inspect_err(|_| undo(cgroup.as_ref()))?;
-        return settle(request, born, stdio, Parts { cgroup, seccomp: None, foreign: Some(foreign), attachments });
+        return settle(
+            request,
+            born,
+            stdio,
+            Parts { cgroup, seccomp: None, foreign: Some(foreign), attachments, held },
+        );
     }
     let born = berth_runtime::launch(berth_runtime::Launch {
         id: &request.id,
@@ -117,7 +125,7 @@ pub(crate) fn launch(request: Launch, descriptors: Vec<OwnedFd>) -> Result<Newbo
         no_new_keyring: request.no_new_keyring,
     });
     let born = born.map_err(|error| refused(&error)).inspect_err(|_| undo(cgroup.as_ref()))?;
-    settle(request, born, stdio, Parts { cgroup, seccomp, foreign: None, attachments })
+    settle(request, born, stdio, Parts { cgroup, seccomp, foreign: None, attachments, held })
 }
 
 /// What a born container has besides its process.
@@ -126,11 +134,12 @@ struct Parts {
     seccomp: Option<Filter>,
     foreign: Option<Foreign>,
     attachments: Vec<Attachment>,
+    held: Vec<OwnedFd>,
 }
 
 /// From a born process to a container that is known.
 fn settle(request: Launch, born: Born, stdio: Prepared, parts: Parts) -> Result<Newborn, Failure> {
-    let Parts { cgroup, seccomp, foreign, attachments } = parts;
+    let Parts { cgroup, seccomp, foreign, attachments, held } = parts;
     let init = Session::new(0, None, born, stdio, request.stdio.stdin_once).map_err(|errno| {
         undo(cgroup.as_ref());
         if let Some(foreign) = &foreign {
@@ -154,6 +163,7 @@ fn settle(request: Launch, born: Born, stdio: Prepared, parts: Parts) -> Result<
         shares_pids: !has_own_pids(&request.spec),
         no_new_keyring: request.no_new_keyring,
         foreign,
+        _held: held,
     };
     Ok(Newborn { container, init, attachments, log: request.log })
 }

@@ -13,6 +13,7 @@ mod request;
 mod wire;
 
 pub use answer::{Code, Event, ExecStatus, Failure, Response, State, Status};
+pub(crate) use channel::MAX_DESCRIPTORS;
 pub use channel::{Channel, ChannelError, Received};
 pub use frame::{Decoder, FrameError, MAX_FRAME, encode};
 pub use log::{Endpoint, Form, Layout, LogDriver, LogPlan, RemotePlan, SyslogForm};

@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use berth_archive::pack::{is_opaque, names};
+use berth_image::Lower;
 use oci_spec::runtime::Mount;
 use rustix::fs::{AtFlags, CWD, FileType, OFlags, Stat, openat, statat};
 use rustix::io::Errno;
@@ -80,8 +81,8 @@ fn scan(ground: &Ground, view: &ContainerView, mounts: &[Mount]) -> Result<Scan>
         targets.insert(path.as_bytes()[1..].to_vec());
     }
     let lowers = ground.images.layers(&view.image_id, view.id.as_str())?;
-    let lowers: Result<Vec<OwnedFd>> =
-        lowers.iter().map(|path| openat(CWD, path, READ, NO_MODE).map_err(failed(path))).collect();
+    let open = |lower: &Lower| openat(&*lower.open()?, ".", READ, NO_MODE).map_err(failed(&lower.path().to_owned()));
+    let lowers: Result<Vec<OwnedFd>> = lowers.iter().map(open).collect();
     let upper = openat(CWD, &view.paths.upper, READ, NO_MODE).map_err(failed(&view.paths.upper))?;
     let mut scanner = Scanner { targets, scan: Scan::default() };
     scanner.directory(&upper, &lowers?, &mut Vec::new(), 0).map_err(failed(&view.paths.upper))?;

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use berth_image::Lower;
 use berth_sys::mount::{Attributes, RDONLY, mount_setattr};
 use oci_spec::runtime::Mount;
 use rustix::fs::{AtFlags, CWD, OFlags, ResolveFlags, StatVfsMountFlags, StatxFlags, fstatvfs, openat, openat2, statx};
@@ -64,14 +65,15 @@ impl Root {
     /// it can be started meanwhile, and nothing is flushed when we are done.
     pub(super) fn at_rest(ground: &Ground, view: &ContainerView) -> Result<Self> {
         let mut lowers = ground.images.layers(&view.image_id, view.id.as_str())?;
-        lowers.insert(0, view.paths.upper.clone());
+        lowers.insert(0, Lower::directory(view.paths.upper.clone()));
         let overlay = berth_image::snapshot::mount_readonly(&lowers)?;
         Self::assembled(ground, view, overlay, true, None)
     }
 
     /// The root of a container that does not run, to be written to.
     pub(super) fn lent(ground: &Ground, view: &ContainerView, lease: OwnedMutexGuard<()>) -> Result<Self> {
-        let overlay = crate::task::mount_root(ground, &view.id, &view.image_id, &view.paths, view.spec.auto_remove)?;
+        let (overlay, _) =
+            crate::task::mount_root(ground, &view.id, &view.image_id, &view.paths, view.spec.auto_remove)?;
         Self::assembled(ground, view, overlay, view.spec.isolation.readonly_rootfs, Some(lease))
     }
 

@@ -50,7 +50,7 @@ pub(super) struct Birth {
 
 /// Starts it. On an error nothing is left but files in the container's directory.
 pub(super) fn launch(ground: &Ground, mut order: Order) -> Result<Birth> {
-    let Prepared { root, shim } = match order.prepared.take() {
+    let Prepared { root, layers, shim } = match order.prepared.take() {
         Some(prepared) => prepared,
         None => prepare(ground, &order.id, &order.image, &order.paths, order.spec.auto_remove)?,
     };
@@ -88,7 +88,7 @@ pub(super) fn launch(ground: &Ground, mut order: Order) -> Result<Birth> {
     etc::write(&order.paths, &order.spec, &order.effective, endpoint.as_ref(), &ground.networks)?;
     ground.faults.at("start.planned")?;
     let attach: (Vec<Streams>, Vec<OwnedFd>) = std::mem::take(&mut order.attach).into_iter().unzip();
-    let descriptors = LaunchDescriptors { root: Some(root), network, attach: attach.1, sources };
+    let descriptors = LaunchDescriptors { root: Some(root), network, attach: attach.1, sources, held: layers };
     let request = request(ground, &order, plan, attach.0, descriptors.network.is_some())?;
     let (connection, launched) =
         launch_in(shim.take()?, request, descriptors).map_err(|error| failed(&order.id, error))?;
@@ -139,6 +139,8 @@ fn network<'a>(ground: &'a Ground, order: &Order, joined: Option<OwnedFd>) -> Re
 #[derive(Debug)]
 pub(crate) struct Prepared {
     root: OwnedFd,
+    /// The mounts it stands on: the shim holds them for a later daemon.
+    layers: Vec<OwnedFd>,
     shim: Connection,
 }
 
@@ -179,7 +181,7 @@ pub(crate) fn prepare(
         .map_err(|source| Error::Shim { id: id.to_string(), source })?;
     let mounted = ground.faults.at("start.shim").and_then(|()| mount_root(ground, id, image, paths, volatile));
     match mounted.and_then(|root| ground.faults.at("start.mount").map(|()| root)) {
-        Ok(root) => Ok(Prepared { root, shim }),
+        Ok((root, layers)) => Ok(Prepared { root, layers, shim }),
         Err(error) => {
             shim.dismiss();
             Err(error)
@@ -187,14 +189,14 @@ pub(crate) fn prepare(
     }
 }
 
-/// Mounts a container's root file system, attached nowhere.
+/// Mounts a container's root file system, attached nowhere; with the mounts that it stands on.
 pub(crate) fn mount_root(
     ground: &Ground,
     id: &ContainerId,
     image: &ImageId,
     paths: &Paths,
     volatile: bool,
-) -> Result<OwnedFd> {
+) -> Result<(OwnedFd, Vec<OwnedFd>)> {
     let lowers = ground.images.layers(image, id.as_str())?;
     let writable = snapshot::Writable::at(&paths.directory);
     let refused = |e: berth_image::Error| Error::Internal(e.to_string());
@@ -202,7 +204,9 @@ pub(crate) fn mount_root(
         // Always of this boot: a `--rm` container of another one does not exist any more.
         writable.forgive_volatile().map_err(refused)?;
     }
-    snapshot::mount_overlay(&lowers, &writable.upper, &writable.work, volatile, false).map_err(refused)
+    let root = snapshot::mount_overlay(&lowers, &writable.upper, &writable.work, volatile, false).map_err(refused)?;
+    let held = lowers.iter().map(|lower| lower.held().map_err(refused)).filter_map(Result::transpose);
+    Ok((root, held.collect::<Result<_>>()?))
 }
 
 fn prepare_sources(plan: &Plan) -> Result<()> {

@@ -127,7 +127,8 @@ impl Task {
         let image = ImageId::parse(&image_id).map_err(|e| Error::Internal(format!("the image of {}: {e}", seed.id)))?;
         let apparmor = crate::plan::process::apparmor(&spec, &ground.host).unwrap_or_default();
         let mut paths = ground.paths(&seed.id);
-        paths.lowers = ground.images.layers(&image, seed.id.as_str()).unwrap_or_default();
+        let lowers = ground.images.layers(&image, seed.id.as_str()).unwrap_or_default();
+        paths.lowers = lowers.iter().map(|lower| lower.path().to_owned()).collect();
         if spec.log.driver != crate::spec::LogDriver::JsonFile {
             paths.log = std::path::PathBuf::new();
         }

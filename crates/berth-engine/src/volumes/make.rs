@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use berth_image::Lower;
 use berth_state::Transaction;
 use jiff::Timestamp;
 use rustix::fs::{CWD, Mode, OFlags, openat};
@@ -107,7 +108,7 @@ impl Making {
     }
 
     /// Copies what the image has at the volumes' paths into those that are empty. `layers`: the image's, topmost first.
-    pub(crate) fn fill(&self, mounts: &[MountSpec], layers: &[PathBuf]) -> Result<()> {
+    pub(crate) fn fill(&self, mounts: &[MountSpec], layers: &[Lower]) -> Result<()> {
         let mut root = None;
         for mount in mounts {
             if let MountKind::Volume(volume) = &mount.kind
@@ -132,13 +133,7 @@ impl Making {
         Ok(WhileFilling { shelf: &self.shelf, name: name.to_owned(), user })
     }
 
-    fn fill_one(
-        &self,
-        volume: &VolumeMount,
-        target: &str,
-        layers: &[PathBuf],
-        root: &mut Option<OwnedFd>,
-    ) -> Result<()> {
+    fn fill_one(&self, volume: &VolumeMount, target: &str, layers: &[Lower], root: &mut Option<OwnedFd>) -> Result<()> {
         let _turn = self.shelf.claims.alone(&volume.name);
         let data = self.shelf.data(&volume.name);
         let wrong = |doing: &'static str| {

@@ -11,6 +11,7 @@ use berth_engine::{
     AttachOptions, ContainerImage, Containers, Engine, EngineConfig, Images, LogOptions, OutputStream, RemoveOptions,
     WaitCondition,
 };
+use berth_image::{Driver, Lower, Storage};
 use berth_network::{NetworkConfig, Networks};
 use berth_oci::{Digest, ImageConfig, ImageId};
 use berth_state::{Store, Transaction};
@@ -59,13 +60,19 @@ impl Images for OneDirectory {
         Ok(ContainerImage { id: ImageId(Digest::of(b"busybox")), config })
     }
 
-    fn layers(&self, _: &ImageId, _: &str) -> berth_engine::Result<Vec<PathBuf>> {
-        Ok(vec![self.root.clone()])
+    fn layers(&self, _: &ImageId, _: &str) -> berth_engine::Result<Vec<Lower>> {
+        Ok(vec![Lower::directory(self.root.clone())])
     }
 
-    fn root(&self, _: &ImageId) -> berth_engine::Result<Vec<PathBuf>> {
-        Ok(vec![self.root.clone()])
+    fn root(&self, _: &ImageId) -> berth_engine::Result<Vec<Lower>> {
+        Ok(vec![Lower::directory(self.root.clone())])
     }
+
+    fn storage(&self) -> Storage {
+        Storage { driver: Driver::Overlay2, reason: "a directory is all there is".into() }
+    }
+
+    fn adopt(&self, _: i32) {}
 
     fn hold(&self, _: &mut Transaction<'_>, _: &ImageId, _: &str) -> berth_state::Result<bool> {
         Ok(true)

@@ -5,7 +5,7 @@
 //! than it came in; where its blob is kept, it is unpacked once more beside it, and both directories must hold the
 //! same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::Path;
@@ -15,6 +15,7 @@ use berth_oci::{ChainId, Digest, Hasher};
 
 use super::survey::Survey;
 use super::{Object, Problem, ProblemKind};
+use crate::layers::archive::packed;
 use crate::pull::decompress::decompress;
 use crate::record::LayerRecord;
 use crate::store::Inner;
@@ -64,10 +65,13 @@ enum Verdict {
 }
 
 fn of_layer(inner: &Inner, chain: &ChainId, layer: &LayerRecord) -> Result<Verdict> {
-    let diff = inner.layers.diff(chain);
-    let Ok(directory) = File::open(&diff) else { return Ok(Verdict::Unknown) };
-    if !layer.kept && layer.blob.digest == *layer.diff_id.digest() {
-        let (actual, bytes) = match digest(crate::commit::read_archive(directory)) {
+    if let Err(error) = inner.layers.lower(chain).open() {
+        return Ok(Verdict::Wrong(error.to_string()));
+    }
+    if layer.archive.is_some() || !layer.kept && layer.blob.digest == *layer.diff_id.digest() {
+        let read = inner.layers.open_archive(chain, layer.archive).map_err(io::Error::other);
+        let hasher = Hasher::new(layer.diff_id.digest().algorithm());
+        let (actual, bytes) = match read.and_then(|archive| digest_with(hasher, archive)) {
             Ok(read) => read,
             Err(error) => return Ok(Verdict::Wrong(format!("it cannot be read: {error}"))),
         };
@@ -76,7 +80,8 @@ fn of_layer(inner: &Inner, chain: &ChainId, layer: &LayerRecord) -> Result<Verdi
             false => Verdict::Wrong(format!("its archive is {actual} and should be {}", layer.diff_id)),
         });
     }
-    let incoming = inner.layers.incoming()?;
+    let Ok(directory) = File::open(inner.layers.diff(chain)) else { return Ok(Verdict::Unknown) };
+    let incoming = inner.layers.scratch()?;
     if !unpack_again(inner, layer, &incoming.diff())? {
         return Ok(Verdict::Unknown);
     }
@@ -108,7 +113,7 @@ type Entries = BTreeMap<Vec<u8>, Digest>;
 /// Of the archive that the directory gives. When a directory or a whiteout was changed is left out: directories that
 /// only other entries' paths name, and all whiteouts, were made when the layer was unpacked.
 fn entries(directory: File) -> Result<Entries, ArchiveError> {
-    let mut reader = Reader::new(crate::commit::read_archive(directory));
+    let mut reader = Reader::new(packed(directory, BTreeSet::new()));
     let mut entries = Entries::new();
     let mut buffer = vec![0; 128 << 10];
     while let Some(mut entry) = reader.next()? {
@@ -146,10 +151,6 @@ fn compare(found: &Entries, expected: &Entries, size: u64) -> Verdict {
 fn of_file(inner: &Inner, blob: &Digest) -> io::Result<(Digest, u64)> {
     let hasher = Hasher::new(blob.algorithm());
     digest_with(hasher, File::open(inner.content.path(blob))?)
-}
-
-fn digest(input: impl io::Read) -> io::Result<(Digest, u64)> {
-    digest_with(Hasher::default(), input)
 }
 
 fn digest_with(mut hasher: Hasher, mut input: impl io::Read) -> io::Result<(Digest, u64)> {

@@ -1,13 +1,13 @@
-//! One layer in one pass: network → digest and blob file → decompression → digest of the archive → directory.
+//! One layer in one pass: network → digest and blob file → decompression → digest of the archive → layer.
 //!
-//! The network is read by a task, the blob is hashed and written by one blocking thread, and unpacked by another;
-//! between them are short queues, so that the slowest sets the pace and memory stays small.
+//! The network is read by a task, the blob is hashed and written by one blocking thread, decompressed by a second, and
+//! hashed and written again by a third; between them are short queues, so that the slowest sets the pace and memory
+//! stays small.
 
 use std::io::{self, BufReader, Read};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use berth_archive::{Limits, Unpacked, unpack};
 use berth_content::{Ingest, Verified};
 use berth_distribution::Piece;
 use berth_oci::{ChainId, Descriptor, DiffId, Hasher};
@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use super::decompress::{Bounded, bound, decompress};
 use super::source::Source;
 use super::transfer::Reporter;
-use crate::layers::Incoming;
+use crate::layers::incoming::Arrived;
 use crate::lease::Lease;
 use crate::record::LayerRecord;
 use crate::store::{Inner, now};
@@ -117,8 +117,8 @@ async fn bring_from(
     let unpacked = joined(unpacker.await)?;
     received?;
     let blob = written?;
-    let (incoming, unpacked) = match unpacked {
-        Ok(unpacked) => unpacked,
+    let arrived = match unpacked {
+        Ok(arrived) => arrived,
         Err(error) => {
             // The right bytes, but no layer, or no room for it: nothing to go on with.
             if let Some(blob) = blob {
@@ -129,7 +129,7 @@ async fn bring_from(
     };
     let (keep, wanted, lease) = (inner.clone(), wanted.clone(), lease.clone());
     let publish = move || {
-        let published = publish(&keep, &wanted, blob, incoming, unpacked);
+        let published = publish(&keep, &wanted, blob, arrived);
         drop(lease);
         published
     };
@@ -215,46 +215,31 @@ fn read_blob(inner: &Inner, blob: &Descriptor, next: &SyncSender<Bytes>) -> Resu
     if hasher.finish() == blob.digest { Ok(()) } else { Err(Error::LayerVerification(blob.digest.clone())) }
 }
 
-fn unpack_layer(
-    inner: &Inner,
-    wanted: &Wanted,
-    pieces: Receiver<Bytes>,
-    reporter: &Reporter,
-) -> Result<(Incoming, Unpacked)> {
+fn unpack_layer(inner: &Inner, wanted: &Wanted, pieces: Receiver<Bytes>, reporter: &Reporter) -> Result<Arrived> {
     let bad = |reason: String| Error::BadLayer { blob: wanted.blob.digest.clone(), reason };
     let incoming = inner.layers.incoming()?;
-    let mut queue = Queue { pieces, current: Bytes::new(), taken: 0, total: wanted.blob.size, reporter };
-    let mut hasher = Hasher::new(wanted.diff_id.digest().algorithm());
-    let unpacked = {
-        let compressed = BufReader::with_capacity(64 * 1024, &mut queue);
-        let plain = decompress(compressed).map_err(|e| bad(e.to_string()))?;
-        let bounded = Bounded::new(plain, bound(wanted.blob.size));
-        let hashed = Hashed { input: bounded, hasher: &mut hasher };
-        let archive = BufReader::with_capacity(128 * 1024, hashed);
-        unpack(archive, &incoming.diff(), Limits::default()).map_err(|e| bad(e.to_string()))?
-    };
-    let actual = hasher.finish();
-    if actual != *wanted.diff_id.digest() {
-        let (blob, expected) = (wanted.blob.digest.clone(), wanted.diff_id.digest().clone());
-        return Err(Error::DiffId { blob, expected, actual });
+    let queue = Queue { pieces, current: Bytes::new(), taken: 0, total: wanted.blob.size, reporter: reporter.clone() };
+    let compressed = BufReader::with_capacity(64 * 1024, queue);
+    let plain = decompress(compressed).map_err(|e| bad(e.to_string()))?;
+    let bounded = Bounded::new(plain, bound(wanted.blob.size));
+    let arrived = incoming.receive(bounded, wanted.diff_id.digest().algorithm()).map_err(|e| bad(e.to_string()))?;
+    if arrived.diff_id != wanted.diff_id {
+        let (expected, actual) = (wanted.diff_id.digest().clone(), arrived.diff_id.digest().clone());
+        return Err(Error::DiffId { blob: wanted.blob.digest.clone(), expected, actual });
     }
-    Ok((incoming, unpacked))
+    Ok(arrived)
 }
 
 /// Bytes first, then names, then the record.
-fn publish(
-    inner: &Inner,
-    wanted: &Wanted,
-    blob: Option<Verified>,
-    incoming: Incoming,
-    unpacked: Unpacked,
-) -> Result<()> {
-    inner.layers.sync()?;
+fn publish(inner: &Inner, wanted: &Wanted, blob: Option<Verified>, arrived: Arrived) -> Result<()> {
+    let all = arrived.sync(&wanted.chain)?;
+    let (size, archive) = (arrived.size, arrived.archive());
     let kept = match blob {
         None => true,
-        // Of one that is not compressed nothing would be saved, and not every directory gives it again.
-        Some(blob) if inner.keep_blobs || wanted.blob.digest == *wanted.diff_id.digest() => {
-            blob.publish_synced()?.sync_names().map(|()| true)?
+        // Of one that is not compressed nothing would be saved, and not every directory gives it again; an image does.
+        Some(blob) if inner.keep_blobs || (archive.is_none() && wanted.blob.digest == *wanted.diff_id.digest()) => {
+            let done = if all { blob.publish_synced().and_then(|store| store.sync_names()) } else { blob.publish() };
+            done.map(|()| true)?
         }
         Some(blob) => {
             blob.give_up();
@@ -267,14 +252,15 @@ fn publish(
     {
         return Ok(());
     }
-    incoming.publish(&wanted.chain)?;
+    arrived.publish(&wanted.chain)?;
     let record = LayerRecord {
         diff_id: wanted.diff_id.clone(),
         parent: wanted.parent.clone(),
         blob: wanted.blob.clone(),
-        size: unpacked.size,
+        size,
         created_at: now(),
         kept,
+        archive,
     };
     let chain = wanted.chain.clone();
     // The image's own record is synced, and takes this one along.
@@ -283,15 +269,15 @@ fn publish(
 }
 
 /// What the writer hands on, as a reader.
-struct Queue<'a> {
+struct Queue {
     pieces: Receiver<Bytes>,
     current: Bytes,
     taken: u64,
     total: u64,
-    reporter: &'a Reporter,
+    reporter: Reporter,
 }
 
-impl Read for Queue<'_> {
+impl Read for Queue {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.current.is_empty() {
             match self.pieces.recv() {
@@ -303,20 +289,6 @@ impl Read for Queue<'_> {
         buffer[..got].copy_from_slice(&self.current.split_to(got));
         self.taken += got as u64;
         self.reporter.extracted(self.taken, self.total);
-        Ok(got)
-    }
-}
-
-/// Hashes what is read through it.
-struct Hashed<'a, R> {
-    input: R,
-    hasher: &'a mut Hasher,
-}
-
-impl<R: Read> Read for Hashed<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let got = self.input.read(buffer)?;
-        self.hasher.update(&buffer[..got]);
         Ok(got)
     }
 }

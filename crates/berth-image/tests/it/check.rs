@@ -54,6 +54,13 @@ impl Shelf {
         self.fixture.path().join("content/blobs/sha256").join(digest.hex())
     }
 
+    /// Where a layer is: an image, or a directory.
+    fn place(&self, chain: &berth_oci::ChainId) -> PathBuf {
+        let layers = self.fixture.path().join("layers");
+        let image = layers.join(format!("{}.erofs", chain.hex()));
+        if image.exists() { image } else { layers.join(chain.hex()) }
+    }
+
     fn layer(&self) -> Digest {
         Digest::of(&self.image.blobs[1])
     }
@@ -101,7 +108,8 @@ fn a_blob_that_the_disk_changed() {
 fn what_is_missing_comes_back_with_a_pull() {
     let shelf = Shelf::new();
     let found = shelf.fixture.store.resolve(shelf.id.as_str()).unwrap();
-    std::fs::remove_dir_all(shelf.fixture.path().join("layers").join(found.layers[1].hex())).unwrap();
+    let layer = shelf.place(&found.layers[1]);
+    if layer.is_file() { std::fs::remove_file(layer).unwrap() } else { std::fs::remove_dir_all(layer).unwrap() }
     std::fs::remove_file(shelf.blob(&found.manifest.digest)).unwrap();
     let expected = [
         (ProblemKind::Missing, Object::Layer(found.layers[1].clone())),
@@ -120,8 +128,15 @@ fn what_is_missing_comes_back_with_a_pull() {
 fn a_layer_that_somebody_changed() {
     let shelf = Shelf::new();
     let found = shelf.fixture.store.resolve(shelf.id.as_str()).unwrap();
-    let file = shelf.fixture.path().join("layers").join(found.layers[1].hex()).join("diff/top");
-    std::fs::write(file, [8; 5000]).unwrap();
+    let layer = shelf.place(&found.layers[1]);
+    if layer.is_file() {
+        let mut image = std::fs::read(&layer).unwrap();
+        let at = image.windows(5000).position(|bytes| bytes == [7; 5000]).unwrap();
+        image[at + 100] = 8;
+        std::fs::write(&layer, image).unwrap();
+    } else {
+        std::fs::write(layer.join("diff/top"), [8; 5000]).unwrap();
+    }
     assert_eq!(shelf.problems(QUICK), []);
     assert_eq!(shelf.problems(DEEP), [(ProblemKind::Damaged, Object::Layer(found.layers[1].clone()))]);
 }

@@ -3,7 +3,7 @@
 use std::os::fd::AsRawFd;
 
 use berth_image::snapshot::{Writable, mount_overlay};
-use berth_image::{DeleteOptions, Deleted, ErrorKind, LayerPhase, PullEvent, Untagged};
+use berth_image::{DeleteOptions, Deleted, ErrorKind, LayerPhase, Lower, PullEvent, Untagged};
 use berth_oci::{Digest, Reference};
 
 use crate::fixture::{Fixture, Form, Image, Tar, Told};
@@ -161,10 +161,11 @@ async fn what_a_container_holds_stays() {
     // By force the image goes, but the layers stay under the container.
     assert_eq!(delete("berth/hello", true, false).unwrap().len(), 3);
     assert!(fixture.store.list().unwrap().is_empty());
-    assert_eq!(fixture.store.held_root(&pulled.id, &container).unwrap(), lowers);
-    assert!(lowers.iter().all(|l| l.exists()));
+    let paths = |lowers: &[Lower]| lowers.iter().map(|l| l.path().to_owned()).collect::<Vec<_>>();
+    assert_eq!(paths(&fixture.store.held_root(&pulled.id, &container).unwrap()), paths(&lowers));
+    assert!(lowers.iter().all(|l| l.path().exists()));
     fixture.store.retain_holds(&|_| false).unwrap();
-    assert!(lowers.iter().all(|l| !l.exists()));
+    assert!(lowers.iter().all(|l| !l.path().exists()));
 }
 
 #[tokio::test]
@@ -178,7 +179,7 @@ async fn what_no_record_knows_is_swept_at_open() {
     let again = berth_image::ImageStore::open(fixture.path(), fixture.state.clone(), Default::default()).unwrap();
     assert_eq!((fixture.names("layers"), fixture.names("content/blobs/sha256")), (layers, blobs));
     assert!(fixture.names("layers/incoming").is_empty());
-    assert!(again.root(&again.resolve("berth/hello").unwrap()).iter().all(|l| l.exists()));
+    assert!(again.root(&again.resolve("berth/hello").unwrap()).iter().all(|l| l.path().exists()));
 }
 
 #[tokio::test]

@@ -1,10 +1,10 @@
 //! Images made by hand, and a store to pull them into.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use berth_image::{ImageStore, PullConfig, PullEvent};
+use berth_image::{Driver, ImageStore, Lower, PullConfig, PullEvent};
 use berth_oci::{Descriptor, Digest, Reference, media};
 use serde_json::{Value, json};
 
@@ -19,6 +19,10 @@ impl Fixture {
     pub(crate) fn new(config: PullConfig) -> Self {
         let root = tempfile::tempdir().unwrap();
         let state = berth_state::Store::open(&root.path().join("state.db")).unwrap();
+        // Both forms of layers pass every test: `BERTH_TEST_STORAGE=overlay2`.
+        let asked = std::env::var("BERTH_TEST_STORAGE").ok();
+        let driver = asked.map(|name| Driver::parse(&name).expect("a storage driver"));
+        let config = PullConfig { driver: config.driver.or(driver), ..config };
         let store = ImageStore::open(root.path(), state.clone(), config).unwrap();
         Self { root, store, state }
     }
@@ -38,6 +42,15 @@ impl Fixture {
 
     pub(crate) fn path(&self) -> &Path {
         self.root.path()
+    }
+}
+
+/// Where a layer's files are, as long as its store is open.
+pub(crate) fn files(layer: &Lower) -> PathBuf {
+    use std::os::fd::AsRawFd;
+    match layer.is_image() {
+        true => format!("/proc/self/fd/{}/", layer.open().unwrap().as_raw_fd()).into(),
+        false => layer.path().to_owned(),
     }
 }
 

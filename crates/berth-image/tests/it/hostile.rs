@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use berth_oci::Reference;
 use tar::EntryType;
 
-use crate::fixture::{Fixture, Form, Image, Tar, Told};
+use crate::fixture::{Fixture, Form, Image, Tar, Told, files};
 
 /// Pulls an image of one layer; where it is unpacked, or why not.
 pub(crate) fn unpack(layer: Vec<u8>) -> (Fixture, Result<PathBuf, String>) {
@@ -20,7 +20,7 @@ fn unpack_image(image: &Image) -> (Fixture, Result<PathBuf, String>) {
     let reference = Reference::parse("x/y").unwrap();
     let pulled = runtime.block_on(fixture.store.pull(&reference, None, None, &told.listener()));
     let result = match pulled {
-        Ok(_) => Ok(fixture.store.root(&fixture.store.resolve("x/y").unwrap())[0].clone()),
+        Ok(_) => Ok(files(&fixture.store.root(&fixture.store.resolve("x/y").unwrap())[0])),
         Err(error) => {
             assert!(fixture.names("layers/incoming").is_empty());
             assert!(fixture.names("content/ingest").is_empty());

@@ -1,14 +1,13 @@
 //! What is kept, for whom and how long: blobs that are not whole, files that somebody works with, blobs beside layers.
 
 use std::io::Read;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use berth_image::{DeleteOptions, PullConfig, Pulled, Result};
 use berth_oci::{Digest, Reference};
 
-use crate::fixture::{Fixture, Form, Image, Tar, Told, names};
+use crate::fixture::{Fixture, Form, Image, Tar, Told, files, names};
 use crate::mock::{Mock, Response};
 
 /// One layer of 400 kB that do not compress, so that it comes in pieces.
@@ -92,7 +91,7 @@ async fn a_pull_goes_on_from_the_byte_it_had() {
     assert!(fixture.names("content/partial").is_empty());
     let layer = &fixture.store.list().unwrap()[0];
     let root = fixture.store.root(layer);
-    assert_eq!(names(Path::new(&root[0])).len(), 100);
+    assert_eq!(names(&files(&root[0])).len(), 100);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,12 +155,12 @@ async fn what_somebody_works_with_outlives_its_image() {
     fixture.store.delete(id.as_str(), force()).unwrap();
     assert!(fixture.store.list().unwrap().is_empty());
     assert!(fixture.store.lease(&id).is_err());
-    assert!(root.iter().all(|path| Path::new(path).exists()));
+    assert!(root.iter().all(|layer| layer.path().exists()));
     assert_eq!(blob_files(&fixture), 3);
     drop(one);
     assert!(fixture.store.open_layer(&Digest::of(&image.blobs[0])).is_ok());
     drop(other);
-    wait("everything is gone", || blob_files(&fixture) == 0 && root.iter().all(|path| !Path::new(path).exists()));
+    wait("everything is gone", || blob_files(&fixture) == 0 && root.iter().all(|layer| !layer.path().exists()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,7 +8,7 @@ use berth_image::{ErrorKind, LayerPhase, PullConfig, PullEvent};
 use berth_oci::{Descriptor, Digest, Platform, Reference, media};
 use serde_json::json;
 
-use crate::fixture::{Fixture, Form, Image, Tar, Told};
+use crate::fixture::{Fixture, Form, Image, Tar, Told, files};
 
 /// One registry for all tests of this file; it goes with the test process.
 struct Registry {
@@ -155,8 +155,8 @@ async fn a_real_registry_from_end_to_end() {
     assert_eq!(existing(&events), 1);
     assert_eq!(registry.gets(&Digest::of(&two.1.blobs[0])), 1);
     let root = fixture.store.root(&fixture.store.resolve(&zstd).unwrap());
-    assert_eq!(std::fs::read(root[0].join("etc/two")).unwrap(), b"1");
-    assert_eq!(std::fs::read(root[1].join("etc/base")).unwrap().len(), 300_000);
+    assert_eq!(std::fs::read(files(&root[0]).join("etc/two")).unwrap(), b"1");
+    assert_eq!(std::fs::read(files(&root[1]).join("etc/base")).unwrap().len(), 300_000);
 
     // A021: a second pull.
     assert!(!pull(&fixture, &name, None).await.unwrap().0.fresh);

@@ -14,7 +14,7 @@ use rustix::net::{
 use super::frame::{Decoder, FrameError};
 
 /// The most descriptors a frame may carry; the kernel takes 253.
-const MAX_DESCRIPTORS: usize = 64;
+pub(crate) const MAX_DESCRIPTORS: usize = 240;
 const READ: usize = 64 << 10;
 
 /// Why a channel is of no more use.

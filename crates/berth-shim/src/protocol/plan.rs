@@ -90,7 +90,8 @@ pub struct RuntimePlan {
 /// Everything needed to give birth to a container's init.
 ///
 /// Descriptors, in this order: the root mount if `root` is [`Root::Descriptor`], the network namespace if `network`,
-/// then one stream for each of `attach`, then one detached mount for each of `sources`.
+/// then one stream for each of `attach`, then one detached mount for each of `sources`. What follows is kept open as
+/// long as the shim lives, and never touched.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Launch {
     /// The container.

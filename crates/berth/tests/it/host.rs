@@ -77,6 +77,11 @@ enum Root {
     Kept(PathBuf),
 }
 
+/// The form of layers that the tests are to run with (`BERTH_TEST_STORAGE=overlay2`); the daemon's choice by default.
+fn storage() -> Vec<String> {
+    std::env::var("BERTH_TEST_STORAGE").map(|name| format!("--storage-driver={name}")).into_iter().collect()
+}
+
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 impl Daemon {
@@ -134,6 +139,7 @@ impl Daemon {
             .arg("--pidfile")
             .arg(self.root().join("pid"))
             .args(["--config-file", "/dev/null"])
+            .args(storage())
             .args(["--bridge", &self.bridge(), "--bip", &self.subnet()])
             .args(&self.wishes.flags)
             .envs(self.wishes.environment.iter().cloned())

@@ -1,11 +1,23 @@
-//! The directories under `layers/`: one for each unpacked layer, those on their way in, and those on their way out.
+//! What lies under `layers/`: the layers, each in one of two forms, those on their way in, and those on their way out.
 //!
 //! ```text
-//! layers/<chain id, hex>/diff    a layer
-//! layers/incoming/<n>            being unpacked
+//! layers/<chain id, hex>.erofs   a layer as an image (`berth-erofs`)
+//! layers/<chain id, hex>/diff    a layer as a directory
+//! layers/incoming/<n>            coming in
 //! layers/trash/<n>               being removed, off everybody's path
 //! layers/empty                   what an image of no layers mounts
 //! ```
+//!
+//! Which form a new layer takes is chosen when the store is opened ([`driver`]); a stack may have layers of both. A
+//! layer comes in through [`incoming`], is mounted by [`mounts`] when it is first wanted, and its archive is read again
+//! by [`archive`]. Nobody else knows which form a layer has.
+
+pub(crate) mod archive;
+pub(crate) mod driver;
+pub(crate) mod incoming;
+pub(crate) mod lower;
+pub(crate) mod mounts;
+mod stream;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -15,11 +27,17 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use berth_oci::ChainId;
 
+use self::driver::{Driver, Storage};
+use self::incoming::Incoming;
+use self::lower::Lower;
+use self::mounts::Mounts;
 use crate::{Error, Result};
 
 const INCOMING: &str = "incoming";
 const TRASH: &str = "trash";
 const EMPTY: &str = "empty";
+/// Ends the name of a layer that is an image.
+const IMAGE: &str = ".erofs";
 
 /// The layers directory.
 #[derive(Debug, Clone)]
@@ -30,6 +48,8 @@ pub(crate) struct Layers {
 #[derive(Debug)]
 struct Inner {
     root: PathBuf,
+    storage: Storage,
+    mounts: Mounts,
     next: AtomicU64,
     syncs: Mutex<Syncs>,
     synced: Condvar,
@@ -44,14 +64,17 @@ struct Syncs {
 }
 
 impl Layers {
-    pub(crate) fn open(root: &Path) -> Result<Self> {
+    pub(crate) fn open(root: &Path, driver: Option<Driver>) -> Result<Self> {
         for name in [INCOMING, TRASH, EMPTY] {
             let path = root.join(name);
             fs::create_dir_all(&path).map_err(Error::file("making", &path))?;
         }
+        let storage = driver::choose(driver, &root.join(INCOMING), &root.join(EMPTY))?;
         Ok(Self {
             inner: Arc::new(Inner {
                 root: root.to_owned(),
+                storage,
+                mounts: Mounts::default(),
                 next: AtomicU64::new(0),
                 syncs: Mutex::default(),
                 synced: Condvar::new(),
@@ -59,36 +82,84 @@ impl Layers {
         })
     }
 
-    /// Where a layer's files are.
+    /// In which form new layers are kept, and why.
+    pub(crate) fn storage(&self) -> &Storage {
+        &self.inner.storage
+    }
+
+    /// New layers keep their archive as it came: no second copy of it is needed for sending it on.
+    pub(crate) fn keeps_archive(&self) -> bool {
+        self.inner.storage.driver == Driver::Erofs
+    }
+
+    /// The images that are mounted.
+    pub(crate) fn mounts(&self) -> &Mounts {
+        &self.inner.mounts
+    }
+
+    /// Where a layer is if it is a directory.
+    fn directory(&self, chain: &ChainId) -> PathBuf {
+        self.inner.root.join(chain.hex())
+    }
+
+    /// Where a layer is if it is an image.
+    fn image(&self, chain: &ChainId) -> PathBuf {
+        self.inner.root.join(format!("{}{IMAGE}", chain.hex()))
+    }
+
+    /// Where the files are of a layer that is a directory.
     pub(crate) fn diff(&self, chain: &ChainId) -> PathBuf {
-        self.inner.root.join(chain.hex()).join("diff")
+        self.directory(chain).join("diff")
     }
 
-    /// A stack's directories, topmost first.
-    pub(crate) fn lowers(&self, chains: &[ChainId]) -> Vec<PathBuf> {
-        if chains.is_empty() {
-            return vec![self.inner.root.join(EMPTY)];
+    /// A layer, in whichever form it is.
+    pub(crate) fn lower(&self, chain: &ChainId) -> Lower {
+        let image = self.image(chain);
+        match image.exists() {
+            true => Lower::image(image, mounts::identity(chain), self.inner.mounts.clone()),
+            false => Lower::directory(self.diff(chain)),
         }
-        chains.iter().rev().map(|chain| self.diff(chain)).collect()
     }
 
-    /// A fresh directory for a layer on its way in.
+    /// A stack's layers, topmost first, never none.
+    pub(crate) fn lowers(&self, chains: &[ChainId]) -> Vec<Lower> {
+        if chains.is_empty() {
+            return vec![Lower::directory(self.inner.root.join(EMPTY))];
+        }
+        chains.iter().rev().map(|chain| self.lower(chain)).collect()
+    }
+
+    /// A fresh place for a layer on its way in.
     pub(crate) fn incoming(&self) -> Result<Incoming> {
         let path = self.inner.root.join(INCOMING).join(self.unique());
-        let diff = path.join("diff");
-        fs::create_dir_all(&diff).map_err(Error::file("making", &diff))?;
-        Ok(Incoming { layers: self.clone(), path, done: false })
+        Incoming::new(self.clone(), path, self.inner.storage.driver)
+    }
+
+    /// A fresh directory, whatever form new layers have; it goes when it is dropped.
+    pub(crate) fn scratch(&self) -> Result<Incoming> {
+        let path = self.inner.root.join(INCOMING).join(self.unique());
+        Incoming::new(self.clone(), path, Driver::Overlay2)
+    }
+
+    /// Gives what came in its name, in place of whatever has it unrecorded.
+    fn rename(&self, from: &Path, chain: &ChainId, driver: Driver) -> Result<()> {
+        self.remove(chain);
+        let target = if driver == Driver::Erofs { self.image(chain) } else { self.directory(chain) };
+        fs::rename(from, &target).map_err(Error::file("naming the layer", &target))?;
+        let root = &self.inner.root;
+        File::open(root).and_then(|d| d.sync_all()).map_err(Error::file("syncing", root))
     }
 
     /// Whether a layer's files are here.
     pub(crate) fn exists(&self, chain: &ChainId) -> bool {
-        self.inner.root.join(chain.hex()).exists()
+        self.image(chain).exists() || self.directory(chain).exists()
     }
 
     /// What there is, whether it is recorded or not: layers, by the digits of their chain ids.
     pub(crate) fn list(&self) -> Result<BTreeSet<String>> {
         let ours = |name: &String| ![INCOMING, TRASH, EMPTY].contains(&name.as_str());
-        Ok(names(&self.inner.root)?.into_iter().filter(ours).collect())
+        let hex = |name: String| name.strip_suffix(IMAGE).map_or(name.clone(), str::to_owned);
+        Ok(names(&self.inner.root)?.into_iter().filter(ours).map(hex).collect())
     }
 
     /// Names of what is on its way in, of this process (`<pid>-<n>`) and of others that are no more.
@@ -98,15 +169,24 @@ impl Layers {
 
     /// Takes layers out of sight at once and removes them in the background.
     pub(crate) fn discard(&self, chains: &[ChainId]) {
-        for chain in chains {
-            self.trash(&self.inner.root.join(chain.hex()));
+        chains.iter().for_each(|chain| self.remove(chain));
+    }
+
+    fn remove(&self, chain: &ChainId) {
+        self.inner.mounts.forget(mounts::identity(chain));
+        let mut removed = false;
+        for path in [self.image(chain), self.directory(chain)] {
+            if path.exists() {
+                self.trash(&path);
+                removed = true;
+            }
         }
-        if !chains.is_empty() {
+        if removed {
             self.empty_trash();
         }
     }
 
-    /// Removes every directory that is neither known nor ours.
+    /// Removes everything that is neither known nor ours.
     pub(crate) fn sweep(&self, known: &BTreeSet<&str>) -> Result<()> {
         let list = |path: &Path| fs::read_dir(path).map_err(Error::file("listing", path));
         for entry in list(&self.inner.root.join(INCOMING))?.flatten() {
@@ -116,7 +196,8 @@ impl Layers {
             let name = entry.file_name();
             let name = name.to_string_lossy();
             let ours = [INCOMING, TRASH, EMPTY].contains(&name.as_ref());
-            if !ours && !known.contains(format!("sha256:{name}").as_str()) {
+            let hex = name.strip_suffix(IMAGE).unwrap_or(&name);
+            if !ours && !known.contains(format!("sha256:{hex}").as_str()) {
                 self.trash(&entry.path());
             }
         }
@@ -178,41 +259,4 @@ impl Layers {
 fn names(directory: &Path) -> Result<Vec<String>> {
     let entries = fs::read_dir(directory).map_err(Error::file("listing", directory))?;
     Ok(entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect())
-}
-
-/// A layer being unpacked; dropped, it goes to the trash.
-#[derive(Debug)]
-pub(crate) struct Incoming {
-    layers: Layers,
-    path: PathBuf,
-    done: bool,
-}
-
-impl Incoming {
-    /// Where its files go.
-    pub(crate) fn diff(&self) -> PathBuf {
-        self.path.join("diff")
-    }
-
-    /// Gives it its name; its files are durable already. An unrecorded directory of that name is replaced.
-    pub(crate) fn publish(mut self, chain: &ChainId) -> Result<()> {
-        let target = self.layers.inner.root.join(chain.hex());
-        if target.exists() {
-            self.layers.trash(&target);
-            self.layers.empty_trash();
-        }
-        fs::rename(&self.path, &target).map_err(Error::file("naming the layer", &target))?;
-        self.done = true;
-        let root = &self.layers.inner.root;
-        File::open(root).and_then(|d| d.sync_all()).map_err(Error::file("syncing", root))
-    }
-}
-
-impl Drop for Incoming {
-    fn drop(&mut self) {
-        if !self.done {
-            self.layers.trash(&self.path);
-            self.layers.empty_trash();
-        }
-    }
 }
