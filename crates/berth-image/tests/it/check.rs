@@ -109,7 +109,11 @@ fn what_is_missing_comes_back_with_a_pull() {
     let shelf = Shelf::new();
     let found = shelf.fixture.store.resolve(shelf.id.as_str()).unwrap();
     let layer = shelf.place(&found.layers[1]);
-    if layer.is_file() { std::fs::remove_file(layer).unwrap() } else { std::fs::remove_dir_all(layer).unwrap() }
+    if layer.is_file() {
+        std::fs::remove_file(layer).unwrap()
+    } else {
+        std::fs::remove_dir_all(layer).unwrap()
+    }
     std::fs::remove_file(shelf.blob(&found.manifest.digest)).unwrap();
     let expected = [
         (ProblemKind::Missing, Object::Layer(found.layers[1].clone())),

@@ -222,6 +222,11 @@ impl Host {
         self.daemon.as_mut().expect("ours").signal(rustix::process::Signal::KILL);
     }
 
+    /// From its next start on the daemon has this.
+    pub(crate) fn wish(&mut self, wishes: Wishes) {
+        self.daemon.as_mut().expect("ours").wishes = wishes;
+    }
+
     /// From its next start on the daemon has nothing but the ordinary.
     pub(crate) fn wish_for_nothing(&mut self) {
         self.daemon.as_mut().expect("ours").wishes = Wishes::default();

@@ -76,6 +76,7 @@ mod sdk;
 mod search;
 mod service;
 mod space;
+mod storage;
 mod sysv;
 mod templates;
 mod unreliable;
