@@ -237,7 +237,10 @@ fn publish(inner: &Inner, wanted: &Wanted, blob: Option<Verified>, arrived: Arri
     let kept = match blob {
         None => true,
         // Of one that is not compressed nothing would be saved, and not every directory gives it again; an image does.
-        Some(blob) if inner.keep_blobs || (archive.is_none() && wanted.blob.digest == *wanted.diff_id.digest()) => {
+        Some(blob)
+            if inner.keep_blobs
+                || (!inner.layers.keeps_archive() && wanted.blob.digest == *wanted.diff_id.digest()) =>
+        {
             let done = if all { blob.publish_synced().and_then(|store| store.sync_names()) } else { blob.publish() };
             done.map(|()| true)?
         }
