@@ -1,67 +1,45 @@
 //! An image put together of layers that are here, or that are made now.
 
-use std::io::{self, BufReader, Read};
+use std::io::Read;
 use std::sync::Arc;
 
-use berth_archive::{Limits, UnpackError, unpack};
-use berth_oci::{ChainId, Descriptor, DiffId, Hasher, ImageConfig, ImageId, Manifest, Reference, media};
+use berth_oci::{Algorithm, ChainId, Descriptor, DiffId, ImageConfig, ImageId, Manifest, Reference, media};
 use berth_state::Durability;
 
-use crate::layers::Incoming;
+use crate::layers::incoming::Arrived;
 use crate::lease::Lease;
 use crate::record::{ImageRecord, LayerRecord, NameRecord};
 use crate::resolve::name_key;
 use crate::store::{Inner, now};
 use crate::{Error, Result};
 
-const BUFFER: usize = 128 << 10;
-
-/// A layer that is unpacked and has no name yet; dropped, it is gone.
+/// A layer that is whole and has no name yet; dropped, it is gone.
 #[derive(Debug)]
 pub(crate) struct Unnamed {
-    incoming: Incoming,
+    arrived: Arrived,
     /// The digest of its archive.
     pub(crate) diff_id: DiffId,
     /// Bytes of its archive.
     pub(crate) length: u64,
     /// Bytes of its files.
     pub(crate) size: u64,
+    /// For its record: how much of its archive it keeps.
+    pub(crate) archive: Option<u64>,
 }
 
 impl Unnamed {
     /// Of a layer's archive, not compressed, which is read to its end.
-    pub(crate) fn of_tar(inner: &Inner, tar: impl Read) -> Result<Self> {
-        let incoming = inner.layers.incoming()?;
-        let mut hashed = BufReader::with_capacity(BUFFER, Hashed { tar, hasher: Hasher::default(), length: 0 });
-        let bad = |reason: String| Error::Content(format!("making a layer: {reason}"));
-        let unpacked = unpack(&mut hashed, &incoming.diff(), Limits::default());
-        let unpacked = unpacked.map_err(|e: UnpackError| bad(e.to_string()))?;
-        // What follows the end mark belongs to the digest.
-        io::copy(&mut hashed, &mut io::sink()).map_err(|e| bad(e.to_string()))?;
-        let Hashed { hasher, length, .. } = hashed.into_inner();
-        Ok(Self { incoming, diff_id: DiffId(hasher.finish()), length, size: unpacked.size })
+    pub(crate) fn of_tar(inner: &Inner, tar: impl Read + Send) -> Result<Self> {
+        let arrived = inner.layers.incoming()?.receive(tar, Algorithm::Sha256);
+        let arrived = arrived.map_err(|e| Error::Content(format!("making a layer: {e}")))?;
+        let (diff_id, archive) = (arrived.diff_id.clone(), arrived.archive());
+        Ok(Self { diff_id, length: arrived.length, size: arrived.size, archive, arrived })
     }
 
     /// Gives it its place in a stack, durably; it is to be recorded by the caller, who has claimed it before.
-    pub(crate) fn publish(self, inner: &Inner, chain: &ChainId) -> Result<()> {
-        inner.layers.sync()?;
-        self.incoming.publish(chain)
-    }
-}
-
-/// Hashes what is read through it.
-struct Hashed<R> {
-    tar: R,
-    hasher: Hasher,
-    length: u64,
-}
-
-impl<R: Read> Read for Hashed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let got = self.tar.read(buffer)?;
-        self.hasher.update(&buffer[..got]);
-        self.length += got as u64;
-        Ok(got)
+    pub(crate) fn publish(self, chain: &ChainId) -> Result<()> {
+        self.arrived.sync(chain)?;
+        self.arrived.publish(chain)
     }
 }
 

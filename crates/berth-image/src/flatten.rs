@@ -36,9 +36,9 @@ impl ImageStore {
             Some(there) => there,
             None => {
                 let blob = Descriptor { digest, size: unnamed.length, ..Descriptor::of(media::OCI_LAYER, b"") };
-                let (diff_id, size) = (unnamed.diff_id.clone(), unnamed.size);
-                unnamed.publish(&self.inner, &chain)?;
-                LayerRecord { diff_id, parent: None, blob, size, created_at: now(), kept: false }
+                let (diff_id, size, archive) = (unnamed.diff_id.clone(), unnamed.size, unnamed.archive);
+                unnamed.publish(&chain)?;
+                LayerRecord { diff_id, parent: None, blob, size, created_at: now(), kept: false, archive }
             }
         };
         let mut config = ImageConfig {

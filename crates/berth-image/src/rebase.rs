@@ -135,8 +135,9 @@ fn again(inner: &Inner, layer: &LayerRecord, parent: Option<&ChainId>, chain: &C
     if unnamed.diff_id != layer.diff_id {
         return Err(Error::LayerVerification(layer.blob.digest.clone()));
     }
-    unnamed.publish(inner, chain)?;
-    Ok(LayerRecord { parent: parent.cloned(), created_at: now(), ..layer.clone() })
+    let archive = unnamed.archive;
+    unnamed.publish(chain)?;
+    Ok(LayerRecord { parent: parent.cloned(), created_at: now(), archive, ..layer.clone() })
 }
 
 fn config(image: &ImageConfig, old: &ImageRecord, new: &ImageRecord, diff_ids: Vec<berth_oci::DiffId>) -> ImageConfig {
