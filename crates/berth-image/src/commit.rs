@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read};
 use std::path::PathBuf;
 
 use berth_oci::{Algorithm, ChainId, Descriptor, Digest, History, ImageConfig, ImageId, Manifest, Reference, media};
@@ -69,6 +69,11 @@ pub(crate) fn open_layer(inner: &Inner, blob: &Digest) -> Result<Box<dyn Read + 
         return Ok(Box::new(inner.content.open_blob(blob)?));
     }
     let layers = inner.state.read(|reader| reader.list::<LayerRecord>())?;
+    let chain = |key: &str| ChainId::parse(key).map_err(|e| Error::State(format!("reading the layer {key:?}: {e}")));
+    let whole = |(_, layer): &&(String, LayerRecord)| layer.diff_id.digest() == blob && layer.archive.is_some();
+    if let Some((key, layer)) = layers.iter().find(whole) {
+        return inner.layers.open_archive(&chain(key)?, layer.archive);
+    }
     // It came compressed, or was compressed to be sent: what is kept unpacks to it, byte for byte.
     let within = |(_, layer): &&(String, LayerRecord)| {
         layer.diff_id.digest() == blob && layer.kept && inner.content.contains(&layer.blob.digest)
@@ -81,8 +86,7 @@ pub(crate) fn open_layer(inner: &Inner, blob: &Digest) -> Result<Box<dyn Read + 
     let made_here = |(_, layer): &&(String, LayerRecord)| layer.blob.digest == *blob && layer.diff_id.digest() == blob;
     let missing = || Error::Content(format!("blob {blob} is not in the store"));
     let (key, layer) = layers.iter().find(made_here).ok_or_else(missing)?;
-    let chain = ChainId::parse(key).map_err(|e| Error::State(format!("reading the layer {key:?}: {e}")))?;
-    inner.layers.open_archive(&chain, layer.archive)
+    inner.layers.open_archive(&chain(key)?, layer.archive)
 }
 
 /// A layer's archive, uncompressed, whatever form the layer has.
