@@ -1,4 +1,4 @@
-//! The project's own chores: `cargo xtask check|tidy|bench|soak|upgrade|vm|power`.
+//! The project's own chores: `cargo xtask check|tidy|bench|fuzz|soak|upgrade|vm|power`.
 //!
 //! `check` is everything that the gate runs. Start reading there.
 
@@ -27,6 +27,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   bench images [--rounds N] [--json FILE]
                       the same for pull, push, save, load, rmi and the list of images, on an ext4 of their own,
                       fresh and after twenty rounds of pull and rmi; wants 40 GB where temporary files go
+  fuzz [SECONDS]      spoilt input for everything that reads what strangers wrote, 60 seconds each
   soak ROUNDS         the tests in which chance decides, many times over
   upgrade PREVIOUS    containers that the program PREVIOUS started, taken up by this one
   vm VMRUN ENGINE [FILTER…]
@@ -46,6 +47,8 @@ fn main() -> ExitCode {
         ["bench", "streams", options @ ..] => measure(bench::Subject::Streams, options),
         ["bench", "containers", options @ ..] => measure(bench::Subject::Containers, options),
         ["bench", "images", options @ ..] => measure(bench::Subject::Images, options),
+        ["fuzz"] => fuzz("60"),
+        ["fuzz", seconds] => fuzz(seconds),
         ["soak", rounds] => soak::run(rounds),
         ["upgrade", previous] => upgrade::run(previous),
         ["vm", vmrun, engine, filters @ ..] => vm::run(vmrun, engine, filters),
@@ -63,6 +66,10 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn fuzz(seconds: &str) -> Result<()> {
+    run("cargo", &["run", "--quiet", "--package", "berth-fuzz", "--", seconds])
 }
 
 fn measure(subject: bench::Subject, options: &[&str]) -> Result<()> {
