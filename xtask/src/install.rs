@@ -7,8 +7,10 @@ use anyhow::Result;
 use crate::root;
 
 /// Real peers, clients, registries and image sources; nothing that berth itself needs to run.
-const PACKAGES: [&str; 16] = [
+const PACKAGES: [&str; 22] = [
+    "buildah",
     "busybox-static",
+    "bzip2",
     "conntrack",
     "crun",
     "debootstrap",
@@ -18,12 +20,16 @@ const PACKAGES: [&str; 16] = [
     "gcc",
     "iproute2",
     "nftables",
+    "openssl",
     "podman",
     "python3-venv",
     "runc",
     "skopeo",
     "tmux",
+    "umoci",
     "util-linux",
+    "xz-utils",
+    "zstd",
 ];
 
 /// Installs what is missing, and only that.

@@ -97,14 +97,11 @@ impl<R: Read> Reader<R> {
     }
 
     /// Takes what was not read of the current entry's data off the reader's hands: so many bytes of [`Self::input`],
-    /// padding included, are the caller's to pass over before the next entry.
-    ///
-    /// # Errors
-    /// The sizes in the archive are absurd.
-    pub fn pass_over(&mut self) -> Result<u64, ArchiveError> {
-        let rest = self.remaining.checked_add(self.padding).ok_or(ArchiveError::Field("size"))?;
+    /// and so many of padding, which the last entry may lack, are the caller's to pass over before the next entry.
+    pub fn pass_over(&mut self) -> (u64, u64) {
+        let rest = (self.remaining, self.padding);
         self.begin_data(0);
-        Ok(rest)
+        rest
     }
 
     /// What it reads.

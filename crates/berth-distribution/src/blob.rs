@@ -38,6 +38,8 @@ pub struct Blob {
     pace: Pace,
     breaks: u32,
     pause: Option<Duration>,
+    /// What came last was too little for the time it took.
+    slow: bool,
 }
 
 /// How fast it comes.
@@ -81,6 +83,7 @@ impl Blob {
             pace: Pace::new(),
             breaks: 0,
             pause: None,
+            slow: false,
         };
         if from < size || size == 0 {
             blob.request().await?;
@@ -97,6 +100,9 @@ impl Blob {
             tokio::time::sleep(pause).await;
         }
         loop {
+            if std::mem::take(&mut self.slow) && self.received < self.size {
+                return self.broken("the registry sends next to nothing".into()).map(Some);
+            }
             let Some(response) = &mut self.response else {
                 if self.received == self.size {
                     return Ok(None);
@@ -106,12 +112,9 @@ impl Blob {
             };
             match response.chunk().await {
                 Ok(Some(bytes)) => {
-                    let fast = self.pace.take(bytes.len() as u64, self.repository.config().patience());
+                    self.slow = !self.pace.take(bytes.len() as u64, self.repository.config().patience());
                     if let Some(bytes) = self.take(bytes)? {
                         return Ok(Some(Piece::Bytes(bytes)));
-                    }
-                    if !fast {
-                        return self.broken("the registry sends next to nothing".into()).map(Some);
                     }
                 }
                 Ok(None) if self.received == self.size => return Ok(None),

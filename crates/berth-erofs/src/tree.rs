@@ -309,9 +309,13 @@ impl<R: BufRead> Form<Tape<'_, R>> for Tree {
             None => Body::File { at, size: entry.size },
         };
         self.make(name, body, entry)?;
-        let rest = reader.pass_over()?;
-        let passed = reader.input().skip(rest).map_err(ArchiveError::from)?;
-        if passed == rest { Ok(()) } else { Err(ArchiveError::Truncated.into()) }
+        let (data, padding) = reader.pass_over();
+        let tape = reader.input();
+        if tape.skip(data).map_err(ArchiveError::from)? != data {
+            return Err(ArchiveError::Truncated.into());
+        }
+        tape.skip(padding).map_err(ArchiveError::from)?;
+        Ok(())
     }
 
     fn symlink(&mut self, name: &Name, entry: &Entry) -> Step<()> {

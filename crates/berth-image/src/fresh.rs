@@ -12,7 +12,7 @@ use berth_content::{Draft, Verified};
 use berth_oci::{Algorithm, ChainId, Descriptor, DiffId, media};
 
 use crate::layers::incoming::Arrived;
-use crate::pull::decompress::{Form, bound, decompress};
+use crate::pull::decompress::{Form, bound, decompress, told};
 use crate::record::LayerRecord;
 use crate::store::{Inner, now};
 use crate::{Error, Result};
@@ -34,8 +34,9 @@ impl Fresh {
     ///
     /// # Errors
     /// It is no layer's archive, it cannot be read, or the disk refuses.
-    pub(crate) fn of_stream(inner: &Inner, mut input: impl BufRead + Send) -> Result<Self> {
-        match Form::of(input.fill_buf().map_err(|e| broken(e.to_string()))?) {
+    pub(crate) fn of_stream(inner: &Inner, input: impl BufRead + Send) -> Result<Self> {
+        let (form, input) = told(input).map_err(|e| broken(e.to_string()))?;
+        match form {
             Form::Plain => Self::of_tar(inner, input),
             Form::Gzip => Self::of_packed(inner, input, media::OCI_LAYER_GZIP),
             Form::Zstd => Self::of_packed(inner, input, media::OCI_LAYER_ZSTD),

@@ -109,10 +109,10 @@ fn words_that_are_no_commands() {
         "docker: unknown command: docker rn\n\nDid you mean: rm, run, rmi?\n\nRun 'docker --help' for more information\n"
     );
     assert_eq!(unknown.code, 1);
-    let later = cli("unix:///nope", &["push", "x"]);
-    assert_eq!((later.err.as_str(), later.code), ("docker: 'push' is not built yet (docs/not-yet.md)\n", 1));
-    let grouped = cli("unix:///nope", &["image", "push", "x"]);
-    assert_eq!(grouped.err, "docker: 'image push' is not built yet (docs/not-yet.md)\n");
+    let later = cli("unix:///nope", &["build", "x"]);
+    assert_eq!((later.err.as_str(), later.code), ("docker: 'build' is not built yet (docs/not-yet.md)\n", 1));
+    let grouped = cli("unix:///nope", &["image", "build", "x"]);
+    assert_eq!(grouped.err, "docker: 'image build' is not built yet (docs/not-yet.md)\n");
 }
 
 #[test]

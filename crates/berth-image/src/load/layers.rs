@@ -16,7 +16,7 @@ use berth_oci::{Algorithm, ChainId, Digest, Hasher};
 use super::contents::wrong_digest;
 use super::{LoadEvent, Tell};
 use crate::fresh::Fresh;
-use crate::pull::decompress::Form;
+use crate::pull::decompress::{Form, told};
 use crate::record::LayerRecord;
 use crate::store::Inner;
 use crate::{Error, Lease, Result};
@@ -110,8 +110,8 @@ impl Unpacking<'_> {
             hashed.check(digest)?;
             return Ok(Slot::Here(chain.clone()));
         }
-        let mut data = BufReader::with_capacity(BUFFER, data);
-        match Form::of(data.fill_buf().map_err(unreadable)?) {
+        let (form, data) = told(BufReader::with_capacity(BUFFER, data)).map_err(unreadable)?;
+        match form {
             Form::Gzip | Form::Zstd => self.set_down(data, digest),
             form => self.unpack_now(data, digest, form),
         }

@@ -17,7 +17,7 @@ use std::sync::atomic::AtomicU64;
 use berth_oci::{ChainId, DiffId, ImageConfig, ImageId, Platform, Reference};
 
 use crate::fresh::{Counted, Proportioned};
-use crate::pull::decompress::{Form, decompress};
+use crate::pull::decompress::{Form, decompress, told};
 use crate::pull::{MAX_LAYERS, choose};
 use crate::record::LayerRecord;
 use crate::store::Inner;
@@ -80,11 +80,11 @@ pub(crate) fn load(
     let (contents, came, claims) = unpacking(inner, tell, |layers| {
         let came = Arc::new(AtomicU64::new(0));
         let mut archive = BufReader::with_capacity(BUFFER, Counted::new(archive, came.clone()));
-        let start = archive.fill_buf().map_err(|e| Error::Archive(e.to_string()))?;
-        if start.is_empty() {
+        if archive.fill_buf().map_err(|e| Error::Archive(e.to_string()))?.is_empty() {
             return Err(Error::Archive("it is empty".to_owned()));
         }
-        if Form::of(start) == Form::Plain {
+        let (form, archive) = told(archive).map_err(|e| Error::Archive(e.to_string()))?;
+        if form == Form::Plain {
             return Contents::read(archive, layers);
         }
         let plain = decompress(archive).map_err(|e| contents::no_archive(&e))?;

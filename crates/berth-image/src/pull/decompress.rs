@@ -1,6 +1,6 @@
 //! A layer's compression, told by its first bytes: what a media type says is often wrong.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, Cursor, Read};
 
 use super::xz::Xz;
 
@@ -9,6 +9,9 @@ use super::xz::Xz;
 const FREE: u64 = 4 << 30;
 const MAX_RATIO: u64 = 200;
 
+/// So many bytes tell every form.
+const LONGEST_MAGIC: usize = 5;
+
 /// The window zstd may ask for (its own default limit for streams).
 const ZSTD_WINDOW_LOG: u32 = 27;
 
@@ -16,8 +19,9 @@ const ZSTD_WINDOW_LOG: u32 = 27;
 ///
 /// # Errors
 /// It cannot be read, or its first bytes promise what the next do not keep.
-pub fn decompress<'a>(mut input: impl BufRead + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
-    Ok(match Form::of(input.fill_buf()?) {
+pub fn decompress<'a>(input: impl BufRead + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
+    let (form, input) = told(input)?;
+    Ok(match form {
         Form::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(input)),
         Form::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?;
@@ -28,6 +32,16 @@ pub fn decompress<'a>(mut input: impl BufRead + Send + 'a) -> io::Result<Box<dyn
         Form::Xz => Box::new(Xz::new(input)),
         Form::Plain => Box::new(input),
     })
+}
+
+/// How `input` is compressed, and all of it again. A network may give its first bytes one by one.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn told<R: BufRead>(mut input: R) -> io::Result<(Form, impl BufRead + use<R>)> {
+    let mut magic = Vec::with_capacity(LONGEST_MAGIC);
+    input.by_ref().take(LONGEST_MAGIC as u64).read_to_end(&mut magic)?;
+    Ok((Form::of(&magic), Cursor::new(magic).chain(input)))
 }
 
 /// How something is compressed.

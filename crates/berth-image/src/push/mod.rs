@@ -123,9 +123,15 @@ async fn one(
         progress(PushEvent::Instead { index: Box::new(index.clone()), manifest: Box::new(manifest.0.clone()) });
     }
     let (digest, size) = put(target, reference, &plan).await?;
-    record::record(&target.inner, reference, image, &digest, made).await?;
-    drop(lease);
-    let tag = reference.tag().unwrap_or_default().to_owned();
+    // Whoever gives up now gives up too late: the lease ends when what it protects is recorded.
+    let (inner, reference, image) = (target.inner.clone(), reference.clone(), image.clone());
+    let (tag, named) = (reference.tag().unwrap_or_default().to_owned(), digest.clone());
+    let recording = tokio::spawn(async move {
+        let recorded = record::record(&inner, &reference, &image, &named, made).await;
+        drop(lease);
+        recorded
+    });
+    recording.await.map_err(|e| Error::Content(format!("recording the push: {e}")))??;
     progress(PushEvent::Pushed { tag, digest: digest.clone(), size });
     Ok(digest)
 }

@@ -6,7 +6,6 @@ use std::path::Path;
 use std::process::Command;
 
 use berth_fixtures::{Registry, command};
-use serde_json::Value;
 
 use crate::dockerd::Dockerd;
 use crate::host::{Cli, Host};
@@ -126,13 +125,8 @@ fn with_dockerd_both_ways() {
     // What dockerd pushes again has other manifests, but the same layers: none has to be sent.
     let again = format!("{}/ours:2", registry.host);
     docker(&address, &["tag", &ours, &again]);
-    assert!(docker(&address, &["push", &again]).contains("Layer already exists"));
-    let layers = |name: &str| serde_json::from_str::<Value>(&raw(name)).unwrap()["layers"].clone();
-    let digests = |name: &str| {
-        let layers = layers(name);
-        layers.as_array().unwrap().iter().map(|layer| layer["digest"].clone()).collect::<Vec<_>>()
-    };
-    assert_eq!(digests(&ours), digests(&again));
+    let pushed = docker(&address, &["push", &again]);
+    assert!(pushed.contains("Layer already exists") && !pushed.contains(": Pushed"), "{pushed}");
     host.run(&["rm", &name]);
     docker(&address, &["rm", "maker"]);
 }

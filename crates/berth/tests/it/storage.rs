@@ -53,7 +53,7 @@ fn info_says_which_form_and_why() {
 fn both_forms_in_one_data_root_and_in_one_stack() {
     let mut host = Host::start_as(Cli::Ours, keeping("overlay2"));
     let (image, name) = (host.image(), host.name("old"));
-    host.run(&["run", "--name", &name, &image, "sh", "-c", "echo upper > /one; rm /etc/group"]);
+    host.run(&["run", "--name", &name, &image, "sh", "-c", "echo upper > /one; rm -f /etc/group"]);
     let (_, directories) = forms(&host);
     host.stop_daemon();
     host.wish(keeping("erofs"));

@@ -136,8 +136,8 @@ impl Bench {
     fn layer(&self) -> String {
         self.host.run(&["pull", &self.name()]);
         let seen = self.proxy.seen("GET /v2/noise/blobs/");
-        let digests = seen.iter().map(|request| request.line.rsplit('/').next().unwrap().to_owned());
-        let layer = digests.last().unwrap();
+        let mut digests = seen.iter().map(|request| request.line.rsplit('/').next().unwrap().to_owned());
+        let layer = digests.next_back().unwrap();
         self.host.run(&["rmi", &self.name()]);
         layer
     }
