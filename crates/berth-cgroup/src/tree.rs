@@ -42,7 +42,7 @@ pub(crate) fn make(cgroup: &Cgroup, hierarchy: &Hierarchy) -> Result<(), Error> 
 /// Whoever else makes cgroups below the same parent may remove it, empty as it is, while we make its child. Then
 /// something that was there a moment ago is not found, and once more is the answer.
 fn persist(mut make: impl FnMut() -> Result<bool, Error>) -> Result<bool, Error> {
-    const ATTEMPTS: u32 = 10;
+    const ATTEMPTS: u32 = 100;
     let mut result = make();
     for _ in 1..ATTEMPTS {
         if !result.as_ref().is_err_and(Error::is_not_found) {
@@ -69,46 +69,28 @@ fn make_directory(path: &Path) -> Result<bool, Error> {
     }
 }
 
-fn lacks_parent(result: &Result<bool, Error>) -> bool {
-    matches!(result, Err(Error::Make { source, .. }) if source.kind() == io::ErrorKind::NotFound)
+/// [`make_directory`], with those above it. Nobody can remove a parent once there is a child in it, so all of them are
+/// made before any is set up.
+fn make_with_parents(path: &Path) -> Result<bool, Error> {
+    match make_directory(path) {
+        Err(Error::Make { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            if let Some(parent) = path.parent() {
+                fs::create_dir_all(parent).map_err(|source| Error::Make { path: parent.to_owned(), source })?;
+            }
+            make_directory(path)
+        }
+        result => result,
+    }
 }
 
 fn make_v1(path: &Path, controllers: &[String]) -> Result<bool, Error> {
-    let cpuset = controllers.iter().any(|name| name == "cpuset");
-    let mut made = make_directory(path);
-    if lacks_parent(&made) {
-        make_parents_v1(path, cpuset)?;
-        made = make_directory(path);
-    }
-    let made = made?;
-    if cpuset {
-        inherit_cpuset(path)?;
+    let made = make_with_parents(path)?;
+    if controllers.iter().any(|name| name == "cpuset") {
+        inherit_cpuset(path).inspect_err(|_| {
+            let _ = fs::remove_dir(path);
+        })?;
     }
     Ok(made)
-}
-
-fn make_parents_v1(path: &Path, cpuset: bool) -> Result<(), Error> {
-    let Some(parent) = path.parent() else { return Ok(()) };
-    let mut made = make_parent(parent);
-    if lacks_parent(&made) {
-        make_parents_v1(parent, cpuset)?;
-        made = make_parent(parent);
-    }
-    if made? && cpuset {
-        inherit_cpuset(parent)?;
-        // From here on the kernel hands CPUs and memory nodes down by itself.
-        file::write(&parent.join("cgroup.clone_children"), "1")?;
-    }
-    Ok(())
-}
-
-/// A directory that only holds others. Somebody else may make it at the same time.
-fn make_parent(path: &Path) -> Result<bool, Error> {
-    match fs::create_dir(path) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        Err(source) => Err(Error::Make { path: path.to_owned(), source }),
-    }
 }
 
 /// Nothing can enter a cpuset without CPUs and memory nodes, and a new one may have none.
@@ -121,8 +103,9 @@ fn inherit_cpuset(path: &Path) -> Result<(), Error> {
         let Some(parent) = path.parent() else { continue };
         let mut above = file::read(&parent.join(name))?;
         if above.trim().is_empty() {
-            // Its maker has not come to this yet.
             inherit_cpuset(parent)?;
+            // From here on the kernel hands CPUs and memory nodes down by itself.
+            file::write(&parent.join("cgroup.clone_children"), "1")?;
             above = file::read(&parent.join(name))?;
         }
         file::write(&own, above.trim())?;
@@ -131,14 +114,7 @@ fn inherit_cpuset(path: &Path) -> Result<(), Error> {
 }
 
 fn make_v2(path: &Path, mountpoint: &Path, hierarchy: &Hierarchy) -> Result<bool, Error> {
-    let mut made = make_directory(path);
-    if lacks_parent(&made) {
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(|source| Error::Make { path: parent.to_owned(), source })?;
-        }
-        made = make_directory(path);
-    }
-    let made = made?;
+    let made = make_with_parents(path)?;
     delegate(path, mountpoint, hierarchy.controllers());
     Ok(made)
 }
