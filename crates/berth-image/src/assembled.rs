@@ -50,23 +50,68 @@ pub(crate) struct Assembly {
     pub(crate) config: ImageConfig,
     /// Bottom first; they are on disk, and recorded with the image where they are not yet.
     pub(crate) layers: Vec<(ChainId, LayerRecord)>,
+    /// Whose words describe it.
+    pub(crate) dialect: Dialect,
+    /// The image that it was made of, where that counts as its parent.
+    pub(crate) parent: Option<ImageId>,
     pub(crate) name: Option<Reference>,
+}
+
+/// Whose media types a manifest uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Oci,
+    Docker,
+}
+
+impl Dialect {
+    fn manifest(self) -> &'static str {
+        match self {
+            Self::Oci => media::OCI_MANIFEST,
+            Self::Docker => media::DOCKER_MANIFEST,
+        }
+    }
+
+    fn config(self) -> &'static str {
+        match self {
+            Self::Oci => media::OCI_CONFIG,
+            Self::Docker => media::DOCKER_CONFIG,
+        }
+    }
+
+    /// A layer whose archive is not compressed.
+    pub(crate) fn layer(self) -> &'static str {
+        match self {
+            Self::Oci => media::OCI_LAYER,
+            Self::Docker => media::DOCKER_LAYER,
+        }
+    }
+
+    /// A layer as a manifest in these words calls it, whatever the manifest it came by called it.
+    fn described(self, blob: &Descriptor) -> Descriptor {
+        let media_type = match (self, media::essence(&blob.media_type)) {
+            (Self::Oci, media::DOCKER_LAYER_GZIP) => media::OCI_LAYER_GZIP.to_owned(),
+            (Self::Oci, media::DOCKER_LAYER) => media::OCI_LAYER.to_owned(),
+            (_, other) => other.to_owned(),
+        };
+        Descriptor { media_type, ..blob.clone() }
+    }
 }
 
 /// Describes and records it, durably. `lease` claims its layers and their blobs.
 pub(crate) fn assemble(inner: &Arc<Inner>, assembly: Assembly, mut lease: Lease) -> Result<ImageId> {
-    let Assembly { config, layers, name } = assembly;
+    let Assembly { config, layers, dialect, parent, name } = assembly;
     let config_bytes = json(&config)?;
     let manifest = Manifest {
         schema_version: 2,
-        media_type: Some(media::OCI_MANIFEST.to_owned()),
+        media_type: Some(dialect.manifest().to_owned()),
         artifact_type: None,
-        config: Descriptor::of(media::OCI_CONFIG, &config_bytes),
-        layers: layers.iter().map(|(_, layer)| described(&layer.blob)).collect(),
+        config: Descriptor::of(dialect.config(), &config_bytes),
+        layers: layers.iter().map(|(_, layer)| dialect.described(&layer.blob)).collect(),
         annotations: None,
     };
     let manifest_bytes = json(&manifest)?;
-    let descriptor = Descriptor::of(media::OCI_MANIFEST, &manifest_bytes);
+    let descriptor = Descriptor::of(dialect.manifest(), &manifest_bytes);
     for (digest, bytes) in [(&manifest.config.digest, &config_bytes), (&descriptor.digest, &manifest_bytes)] {
         lease.blob(digest);
         inner.content.put(digest, bytes)?;
@@ -92,6 +137,9 @@ pub(crate) fn assemble(inner: &Arc<Inner>, assembly: Assembly, mut lease: Lease)
             }
         }
         tx.put(key.as_str(), &image)?;
+        if let Some(parent) = parent {
+            crate::family::adopt(tx, &key, &parent)?;
+        }
         match name {
             Some(name) => tx.put(&name, &NameRecord { image: key }),
             None => Ok(()),
@@ -100,16 +148,6 @@ pub(crate) fn assemble(inner: &Arc<Inner>, assembly: Assembly, mut lease: Lease)
     drop(lease);
     inner.write_index();
     Ok(id)
-}
-
-/// A layer as an OCI manifest calls it, whatever the manifest it came by called it.
-fn described(blob: &Descriptor) -> Descriptor {
-    let media_type = match media::essence(&blob.media_type) {
-        media::DOCKER_LAYER_GZIP => media::OCI_LAYER_GZIP.to_owned(),
-        media::DOCKER_LAYER => media::OCI_LAYER.to_owned(),
-        other => other.to_owned(),
-    };
-    Descriptor { media_type, ..blob.clone() }
 }
 
 fn json(value: &impl serde::Serialize) -> Result<Vec<u8>> {

@@ -8,15 +8,15 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use berth_oci::{Algorithm, ChainId, Descriptor, Digest, History, ImageConfig, ImageId, Manifest, Reference, media};
-use berth_state::Durability;
+use berth_oci::{Algorithm, ChainId, Descriptor, Digest, History, ImageConfig, ImageId, Reference};
 
+use crate::assembled::{Assembly, Dialect, assemble};
 use crate::layers::archive::packed;
 use crate::layers::incoming::Arrived;
 use crate::lease::Lease;
-use crate::record::{HoldRecord, ImageRecord, LayerRecord, NameRecord, hold_key};
-use crate::resolve::name_key;
+use crate::record::{HoldRecord, LayerRecord, hold_key};
 use crate::store::{Inner, now};
 use crate::{Error, Result};
 
@@ -39,7 +39,7 @@ pub struct Commit {
     pub name: Option<Reference>,
 }
 
-pub(crate) fn commit(inner: &std::sync::Arc<Inner>, commit: Commit) -> Result<ImageId> {
+pub(crate) fn commit(inner: &Arc<Inner>, commit: Commit) -> Result<ImageId> {
     let below = inner.state.read(|reader| {
         let hold = reader.get::<HoldRecord>(&hold_key(&commit.base, &commit.container))?;
         let hold = hold.ok_or_else(|| Error::Vanished(commit.base.clone()))?;
@@ -50,9 +50,7 @@ pub(crate) fn commit(inner: &std::sync::Arc<Inner>, commit: Commit) -> Result<Im
     let (chains, records) = below;
     let lease = inner.lease(chains.clone(), records.iter().map(|layer| layer.blob.digest.clone()).collect());
     let made = make(inner, &commit)?;
-    let id = publish(inner, commit, chains, &records, made, lease)?;
-    inner.write_index();
-    Ok(id)
+    publish(inner, commit, chains, records, made, lease)
 }
 
 /// The layer that the writable one becomes, of the archive that is made of it.
@@ -96,88 +94,49 @@ pub(crate) fn open_archive(inner: &Inner, chain: &ChainId) -> Result<Box<dyn Rea
     inner.layers.open_archive(chain, record.archive)
 }
 
-/// Bytes first, then names, then the records.
+/// The layer beside those it stands on, and the image of them all.
 fn publish(
-    inner: &Inner,
+    inner: &Arc<Inner>,
     commit: Commit,
-    mut chains: Vec<ChainId>,
-    below: &[LayerRecord],
+    chains: Vec<ChainId>,
+    below: Vec<LayerRecord>,
     made: Arrived,
     mut lease: Lease,
 ) -> Result<ImageId> {
-    // A container that changed nothing adds no layer, as with Docker.
-    let (empty, added_size, archive) = (made.entries == 0, made.size, made.archive());
     let docker = below.first().is_some_and(|layer| layer.blob.media_type.starts_with("application/vnd.docker."));
-    let kinds = match docker {
-        true => (media::DOCKER_MANIFEST, media::DOCKER_CONFIG, media::DOCKER_LAYER),
-        false => (media::OCI_MANIFEST, media::OCI_CONFIG, media::OCI_LAYER),
-    };
-    let diff_id = made.diff_id.clone();
-    let chain = ChainId::extend(chains.last(), &diff_id);
-    let blob = Descriptor { size: made.length, digest: diff_id.digest().clone(), ..Descriptor::of(kinds.2, b"") };
+    let dialect = if docker { Dialect::Docker } else { Dialect::Oci };
+    let mut layers: Vec<(ChainId, LayerRecord)> = chains.into_iter().zip(below).collect();
+    // A container that changed nothing adds no layer, as with Docker.
+    let empty = made.entries == 0;
+    if !empty {
+        layers.push(add(inner, made, layers.last().map(|(chain, _)| chain), dialect, &mut lease)?);
+    }
     let mut config = commit.config;
     config.rootfs.kind = "layers".into();
-    let added = (!empty).then_some((&diff_id, &blob));
-    config.rootfs.diff_ids =
-        below.iter().map(|layer| &layer.diff_id).chain(added.map(|(diff_id, _)| diff_id)).cloned().collect();
+    config.rootfs.diff_ids = layers.iter().map(|(_, layer)| layer.diff_id.clone()).collect();
     config.history.push(History { empty_layer: empty, ..commit.history });
-    let config_bytes = json(&config)?;
-    let layers = below.iter().map(|layer| &layer.blob).chain(added.map(|(_, blob)| blob)).cloned().collect();
-    let manifest = Manifest {
-        schema_version: 2,
-        media_type: Some(kinds.0.into()),
-        artifact_type: None,
-        config: Descriptor::of(kinds.1, &config_bytes),
-        layers,
-        annotations: None,
-    };
-    let manifest_bytes = json(&manifest)?;
-    let descriptor = Descriptor::of(kinds.0, &manifest_bytes);
-    let id = ImageId(manifest.config.digest.clone());
+    let (parent, name) = (Some(commit.base), commit.name);
+    assemble(inner, Assembly { config, layers, dialect, parent, name }, lease)
+}
+
+/// Gives the layer its place; the same change on the same image is the same layer.
+fn add(
+    inner: &Inner,
+    made: Arrived,
+    parent: Option<&ChainId>,
+    dialect: Dialect,
+    lease: &mut Lease,
+) -> Result<(ChainId, LayerRecord)> {
+    let diff_id = made.diff_id.clone();
+    let chain = ChainId::extend(parent, &diff_id);
     lease.layer(&chain);
-    lease.blob(&manifest.config.digest);
-    lease.blob(&descriptor.digest);
-    inner.content.put(&manifest.config.digest, &config_bytes)?;
-    inner.content.put(&descriptor.digest, &manifest_bytes)?;
-    // The same change on the same image is the same layer.
-    let fresh = !empty && !inner.state.read(|reader| reader.exists::<LayerRecord>(chain.as_str()))?;
-    if fresh {
+    let blob =
+        Descriptor { size: made.length, digest: diff_id.digest().clone(), ..Descriptor::of(dialect.layer(), b"") };
+    let (size, archive, parent) = (made.size, made.archive(), parent.cloned());
+    let layer = LayerRecord { diff_id, parent, blob, size, created_at: now(), kept: false, archive };
+    if !inner.state.read(|reader| reader.exists::<LayerRecord>(chain.as_str()))? {
         made.sync(&chain)?;
         made.publish(&chain)?;
     }
-    let size = below.iter().map(|layer| layer.size).sum::<u64>() + added_size;
-    let parent = chains.last().cloned();
-    let layer = LayerRecord { diff_id, parent, blob, size: added_size, created_at: now(), kept: false, archive };
-    if !empty {
-        chains.push(chain.clone());
-    }
-    let image = ImageRecord {
-        config,
-        config_blob: manifest.config.digest.clone(),
-        manifest: descriptor,
-        index: None,
-        blobs: manifest.layers.iter().map(|layer| layer.digest.clone()).collect(),
-        layers: chains,
-        size,
-        tagged_at: now(),
-        origin: None,
-    };
-    let (key, name) = (id.clone(), commit.name.as_ref().map(name_key));
-    let base = commit.base;
-    inner.state.write(Durability::Synced, move |tx| {
-        if fresh {
-            tx.put(chain.as_str(), &layer)?;
-        }
-        tx.put(key.as_str(), &image)?;
-        crate::family::adopt(tx, &key, &base)?;
-        if let Some(name) = name {
-            tx.put(&name, &NameRecord { image: key })?;
-        }
-        Ok(())
-    })?;
-    Ok(id)
-}
-
-fn json(value: &impl serde::Serialize) -> Result<Vec<u8>> {
-    serde_json::to_vec(value).map_err(|e| Error::Content(format!("writing an image's description: {e}")))
+    Ok((chain, layer))
 }

@@ -10,7 +10,7 @@ use berth_archive::{Stream, Writer};
 use berth_oci::{ChainId, Descriptor, History, ImageConfig, ImageId, Reference, RootFs, media};
 use jiff::Timestamp;
 
-use crate::assembled::{Assembly, Unnamed, assemble};
+use crate::assembled::{Assembly, Dialect, Unnamed, assemble};
 use crate::record::LayerRecord;
 use crate::store::{Inner, now};
 use crate::{Error, Image, ImageStore, Result, snapshot};
@@ -50,7 +50,11 @@ impl ImageStore {
         for stale in ["container", "container_config"] {
             config.extra.remove(stale);
         }
-        assemble(&self.inner, Assembly { config, layers: vec![(chain, layer)], name: name.cloned() }, lease)
+        assemble(
+            &self.inner,
+            Assembly { config, layers: vec![(chain, layer)], dialect: Dialect::Oci, parent: None, name: name.cloned() },
+            lease,
+        )
     }
 }
 

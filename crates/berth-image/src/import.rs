@@ -3,17 +3,13 @@
 use std::io::{BufReader, Read};
 use std::sync::Arc;
 
-use berth_oci::{
-    ContainerConfig, Descriptor, Digest, History, ImageConfig, ImageId, Manifest, Platform, Reference, RootFs, media,
-};
-use berth_state::Durability;
+use berth_oci::{ContainerConfig, History, ImageConfig, ImageId, Platform, Reference, RootFs};
 use jiff::Timestamp;
 
+use crate::Result;
+use crate::assembled::{Assembly, Dialect, assemble};
 use crate::fresh::Fresh;
-use crate::record::{ImageRecord, NameRecord};
-use crate::resolve::name_key;
-use crate::store::{Inner, now};
-use crate::{Error, Result};
+use crate::store::Inner;
 
 const BUFFER: usize = 256 << 10;
 
@@ -36,46 +32,8 @@ pub(crate) fn import(inner: &Arc<Inner>, archive: impl Read + Send, import: Impo
     let chain = berth_oci::ChainId::extend(None, layer.diff_id());
     lease.layer(&chain);
     let config = configuration(&import, &layer);
-    let config_bytes = json(&config)?;
-    let (chain, layer) = layer.publish(inner, None)?;
-    let manifest = Manifest {
-        schema_version: 2,
-        media_type: Some(media::OCI_MANIFEST.to_owned()),
-        artifact_type: None,
-        config: Descriptor::of(media::OCI_CONFIG, &config_bytes),
-        layers: vec![layer.blob.clone()],
-        annotations: None,
-    };
-    let manifest_bytes = json(&manifest)?;
-    let descriptor = Descriptor::of(media::OCI_MANIFEST, &manifest_bytes);
-    let id = ImageId(Digest::of(&config_bytes));
-    for (digest, bytes) in [(id.digest(), &config_bytes), (&descriptor.digest, &manifest_bytes)] {
-        lease.blob(digest);
-        inner.content.put(digest, bytes)?;
-    }
-    let image = ImageRecord {
-        config,
-        manifest: descriptor,
-        config_blob: id.digest().clone(),
-        index: None,
-        blobs: vec![layer.blob.digest.clone()],
-        layers: vec![chain.clone()],
-        size: layer.size,
-        tagged_at: now(),
-        origin: None,
-    };
-    let (key, name) = (id.clone(), import.name.as_ref().map(name_key));
-    inner.state.write(Durability::Synced, move |tx| {
-        tx.put(chain.as_str(), &layer)?;
-        tx.put(key.as_str(), &image)?;
-        match name {
-            Some(name) => tx.put(&name, &NameRecord { image: key }),
-            None => Ok(()),
-        }
-    })?;
-    drop(lease);
-    inner.write_index();
-    Ok(id)
+    let layers = vec![layer.publish(inner, None)?];
+    assemble(inner, Assembly { config, layers, dialect: Dialect::Oci, parent: None, name: import.name }, lease)
 }
 
 fn configuration(import: &Import, layer: &Fresh) -> ImageConfig {
@@ -92,8 +50,4 @@ fn configuration(import: &Import, layer: &Fresh) -> ImageConfig {
         history: vec![history],
         ..ImageConfig::default()
     }
-}
-
-fn json(value: &impl serde::Serialize) -> Result<Vec<u8>> {
-    serde_json::to_vec(value).map_err(|e| Error::Content(format!("writing an image's description: {e}")))
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use berth_oci::{ChainId, History, ImageConfig, ImageId, Reference, RootFs};
 use jiff::Timestamp;
 
-use crate::assembled::{Assembly, Unnamed, assemble};
+use crate::assembled::{Assembly, Dialect, Unnamed, assemble};
 use crate::contents::difference::files;
 use crate::contents::explain::shown;
 use crate::contents::layer::{self, Item, What};
@@ -118,7 +118,8 @@ fn rebase(inner: &Arc<Inner>, image: &Image, from: &Image, onto: &Image, name: O
     }
     let diff_ids = layers.iter().map(|(_, layer)| layer.diff_id.clone()).collect();
     let config = config(&record.config, &old, &new, diff_ids);
-    let id = assemble(inner, Assembly { config, layers, name: name.cloned() }, lease)?;
+    let id =
+        assemble(inner, Assembly { config, layers, dialect: Dialect::Oci, parent: None, name: name.cloned() }, lease)?;
     Ok(Rebased { id, from: from.id.clone(), own_layers: own.len(), conflicts })
 }
 
