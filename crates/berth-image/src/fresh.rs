@@ -12,7 +12,7 @@ use berth_content::{Draft, Verified};
 use berth_oci::{Algorithm, ChainId, Descriptor, DiffId, media};
 
 use crate::layers::incoming::Arrived;
-use crate::pull::decompress::{Form, bound, decompress, told};
+use crate::pull::decompress::{Counted, Form, decompress, proportioned, told};
 use crate::record::LayerRecord;
 use crate::store::{Inner, now};
 use crate::{Error, Result};
@@ -45,7 +45,7 @@ impl Fresh {
                 let came = Arc::new(AtomicU64::new(0));
                 let counted = BufReader::with_capacity(BUFFER, Counted::new(input, came.clone()));
                 let plain = decompress(counted).map_err(|e| broken(e.to_string()))?;
-                Self::of_tar(inner, Proportioned::new(plain, came))
+                Self::of_tar(inner, proportioned(plain, came))
             }
         }
     }
@@ -73,7 +73,7 @@ impl Fresh {
         let mut tee = Tee { input, draft: inner.content.draft(Algorithm::Sha256)?, came: came.clone() };
         let arrived = {
             let plain = decompress(BufReader::with_capacity(BUFFER, &mut tee)).map_err(|e| broken(e.to_string()))?;
-            inner.layers.incoming()?.receive(Proportioned::new(plain, came), Algorithm::Sha256)
+            inner.layers.incoming()?.receive(proportioned(plain, came), Algorithm::Sha256)
         };
         let arrived = arrived.map_err(|e| broken(e.to_string()))?;
         // What follows the compressed data belongs to the blob.
@@ -94,7 +94,7 @@ impl Fresh {
         };
         let came = Arc::new(AtomicU64::new(blob.size()));
         let plain = decompress(file).map_err(|e| broken(e.to_string()))?;
-        let arrived = inner.layers.incoming()?.receive(Proportioned::new(plain, came), Algorithm::Sha256);
+        let arrived = inner.layers.incoming()?.receive(proportioned(plain, came), Algorithm::Sha256);
         let arrived = arrived.map_err(|e| broken(e.to_string()))?;
         Ok(Self::with_blob(arrived, blob, media_type))
     }
@@ -172,66 +172,5 @@ impl<R: Read> Read for Tee<R> {
         self.draft.write(&buffer[..got]).map_err(io::Error::other)?;
         self.came.fetch_add(got as u64, Ordering::Relaxed);
         Ok(got)
-    }
-}
-
-/// Counts what is read through it.
-pub(crate) struct Counted<R> {
-    input: R,
-    came: Arc<AtomicU64>,
-}
-
-impl<R> Counted<R> {
-    pub(crate) fn new(input: R, came: Arc<AtomicU64>) -> Self {
-        Self { input, came }
-    }
-}
-
-impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let got = self.input.read(buffer)?;
-        self.came.fetch_add(got as u64, Ordering::Relaxed);
-        Ok(got)
-    }
-}
-
-/// Reads no more than what so many compressed bytes may unpack to, and calls the rest what it is.
-pub(crate) struct Proportioned<R> {
-    input: R,
-    came: Arc<AtomicU64>,
-    produced: u64,
-}
-
-impl<R> Proportioned<R> {
-    pub(crate) fn new(input: R, came: Arc<AtomicU64>) -> Self {
-        Self { input, came, produced: 0 }
-    }
-}
-
-impl<R: Read> Read for Proportioned<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let got = self.input.read(buffer)?;
-        self.produced += got as u64;
-        if self.produced > bound(self.came.load(Ordering::Relaxed)) {
-            let text = "it unpacks to more than 200 times its size: refused as a decompression bomb";
-            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
-        }
-        Ok(got)
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bombs_are_bounded_by_what_came() {
-        let came = Arc::new(AtomicU64::new(0));
-        let mut bounded = Proportioned { input: io::repeat(0), came: came.clone(), produced: bound(0) - 10 };
-        assert_eq!(bounded.read(&mut [0; 10]).unwrap(), 10);
-        came.store(1, Ordering::Relaxed);
-        assert_eq!(bounded.read(&mut [0; 200]).unwrap(), 200);
-        assert!(bounded.read(&mut [0; 1]).unwrap_err().to_string().contains("bomb"));
     }
 }

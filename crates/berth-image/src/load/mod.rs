@@ -16,8 +16,7 @@ use std::sync::atomic::AtomicU64;
 
 use berth_oci::{ChainId, DiffId, ImageConfig, ImageId, Platform, Reference};
 
-use crate::fresh::{Counted, Proportioned};
-use crate::pull::decompress::{Form, decompress, told};
+use crate::pull::decompress::{Counted, Form, decompress, proportioned, told};
 use crate::pull::{MAX_LAYERS, choose};
 use crate::record::LayerRecord;
 use crate::store::Inner;
@@ -88,7 +87,7 @@ pub(crate) fn load(
             return Contents::read(archive, layers);
         }
         let plain = decompress(archive).map_err(|e| contents::no_archive(&e))?;
-        Contents::read(BufReader::with_capacity(BUFFER, Proportioned::new(plain, came)), layers)
+        Contents::read(BufReader::with_capacity(BUFFER, proportioned(plain, came)), layers)
     })?;
     let mut described = catalogue::images(&contents, platform)?;
     if described.is_empty() {

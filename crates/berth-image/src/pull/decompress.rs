@@ -1,6 +1,8 @@
 //! A layer's compression, told by its first bytes: what a media type says is often wrong.
 
 use std::io::{self, BufRead, Cursor, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::xz::Xz;
 
@@ -74,27 +76,51 @@ pub(crate) fn bound(compressed: u64) -> u64 {
     FREE.saturating_add(compressed.saturating_mul(MAX_RATIO))
 }
 
-/// Reads no more than a bound, and calls the rest what it is.
-pub(crate) struct Bounded<R> {
+/// Counts what is read through it.
+pub(crate) struct Counted<R> {
     input: R,
-    left: u64,
+    came: Arc<AtomicU64>,
 }
 
-impl<R> Bounded<R> {
-    pub(crate) fn new(input: R, bound: u64) -> Self {
-        Self { input, left: bound }
+impl<R> Counted<R> {
+    pub(crate) fn new(input: R, came: Arc<AtomicU64>) -> Self {
+        Self { input, came }
     }
 }
 
-impl<R: Read> Read for Bounded<R> {
+impl<R: Read> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let got = self.input.read(buffer)?;
-        match self.left.checked_sub(got as u64) {
-            Some(left) => self.left = left,
-            None => {
-                let text = "it unpacks to more than 200 times its size: refused as a decompression bomb";
-                return Err(io::Error::new(io::ErrorKind::InvalidData, text));
-            }
+        self.came.fetch_add(got as u64, Ordering::Relaxed);
+        Ok(got)
+    }
+}
+
+/// Reads no more than a bound, which may grow meanwhile, and calls the rest what it is.
+pub(crate) struct Bounded<R, B> {
+    input: R,
+    bound: B,
+    produced: u64,
+}
+
+impl<R, B: Fn() -> u64> Bounded<R, B> {
+    pub(crate) fn new(input: R, bound: B) -> Self {
+        Self { input, bound, produced: 0 }
+    }
+}
+
+/// Reads no more than what the compressed bytes that came so far may unpack to.
+pub(crate) fn proportioned<R>(input: R, came: Arc<AtomicU64>) -> Bounded<R, impl Fn() -> u64> {
+    Bounded::new(input, move || bound(came.load(Ordering::Relaxed)))
+}
+
+impl<R: Read, B: Fn() -> u64> Read for Bounded<R, B> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let got = self.input.read(buffer)?;
+        self.produced += got as u64;
+        if self.produced > (self.bound)() {
+            let text = "it unpacks to more than 200 times its size: refused as a decompression bomb";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
         }
         Ok(got)
     }
@@ -147,7 +173,18 @@ mod tests {
 
     #[test]
     fn bombs_are_bounded() {
-        let mut bounded = Bounded::new(io::repeat(0), 1000);
+        let mut bounded = Bounded::new(io::repeat(0), || 1000);
         assert!(io::copy(&mut bounded, &mut io::sink()).unwrap_err().to_string().contains("bomb"));
+    }
+
+    #[test]
+    fn bombs_are_bounded_by_what_came() {
+        let came = Arc::new(AtomicU64::new(0));
+        let mut bounded = proportioned(io::repeat(0), came.clone());
+        bounded.produced = bound(0) - 10;
+        assert_eq!(bounded.read(&mut [0; 10]).unwrap(), 10);
+        came.store(1, Ordering::Relaxed);
+        assert_eq!(bounded.read(&mut [0; 200]).unwrap(), 200);
+        assert!(bounded.read(&mut [0; 1]).unwrap_err().to_string().contains("bomb"));
     }
 }

@@ -221,7 +221,8 @@ fn unpack_layer(inner: &Inner, wanted: &Wanted, pieces: Receiver<Bytes>, reporte
     let queue = Queue { pieces, current: Bytes::new(), taken: 0, total: wanted.blob.size, reporter: reporter.clone() };
     let compressed = BufReader::with_capacity(64 * 1024, queue);
     let plain = decompress(compressed).map_err(|e| bad(e.to_string()))?;
-    let bounded = Bounded::new(plain, bound(wanted.blob.size));
+    let most = bound(wanted.blob.size);
+    let bounded = Bounded::new(plain, move || most);
     let arrived = incoming.receive(bounded, wanted.diff_id.digest().algorithm()).map_err(|e| bad(e.to_string()))?;
     if arrived.diff_id != wanted.diff_id {
         let (expected, actual) = (wanted.diff_id.digest().clone(), arrived.diff_id.digest().clone());
