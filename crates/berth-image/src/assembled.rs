@@ -25,6 +25,8 @@ pub(crate) struct Unnamed {
     pub(crate) size: u64,
     /// For its record: how much of its archive it keeps.
     pub(crate) archive: Option<u64>,
+    /// For its record: the checksum of that.
+    pub(crate) crc: Option<u32>,
 }
 
 impl Unnamed {
@@ -32,8 +34,8 @@ impl Unnamed {
     pub(crate) fn of_tar(inner: &Inner, tar: impl Read + Send) -> Result<Self> {
         let arrived = inner.layers.incoming()?.receive(tar, Algorithm::Sha256);
         let arrived = arrived.map_err(|e| Error::Content(format!("making a layer: {e}")))?;
-        let (diff_id, archive) = (arrived.diff_id.clone(), arrived.archive());
-        Ok(Self { diff_id, length: arrived.length, size: arrived.size, archive, arrived })
+        let (diff_id, archive, crc) = (arrived.diff_id.clone(), arrived.archive(), arrived.crc);
+        Ok(Self { diff_id, length: arrived.length, size: arrived.size, archive, crc, arrived })
     }
 
     /// Gives it its place in a stack, durably; it is to be recorded by the caller, who has claimed it before.

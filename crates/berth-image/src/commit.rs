@@ -132,8 +132,8 @@ fn add(
     lease.layer(&chain);
     let blob =
         Descriptor { size: made.length, digest: diff_id.digest().clone(), ..Descriptor::of(dialect.layer(), b"") };
-    let (size, archive, parent) = (made.size, made.archive(), parent.cloned());
-    let layer = LayerRecord { diff_id, parent, blob, size, created_at: now(), kept: false, archive };
+    let (size, archive, crc, parent) = (made.size, made.archive(), made.crc, parent.cloned());
+    let layer = LayerRecord { diff_id, parent, blob, size, created_at: now(), kept: false, archive, crc };
     if !inner.state.read(|reader| reader.exists::<LayerRecord>(chain.as_str()))? {
         made.sync(&chain)?;
         made.publish(&chain)?;

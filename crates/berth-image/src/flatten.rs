@@ -36,9 +36,10 @@ impl ImageStore {
             Some(there) => there,
             None => {
                 let blob = Descriptor { digest, size: unnamed.length, ..Descriptor::of(media::OCI_LAYER, b"") };
-                let (diff_id, size, archive) = (unnamed.diff_id.clone(), unnamed.size, unnamed.archive);
+                let (diff_id, size) = (unnamed.diff_id.clone(), unnamed.size);
+                let (archive, crc) = (unnamed.archive, unnamed.crc);
                 unnamed.publish(&chain)?;
-                LayerRecord { diff_id, parent: None, blob, size, created_at: now(), kept: false, archive }
+                LayerRecord { diff_id, parent: None, blob, size, created_at: now(), kept: false, archive, crc }
             }
         };
         let mut config = ImageConfig {

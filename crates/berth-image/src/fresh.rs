@@ -5,13 +5,14 @@
 //! layer's form keeps its archive.
 
 use std::io::{self, BufRead, BufReader, Read};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use berth_content::{Draft, Verified};
 use berth_oci::{Algorithm, ChainId, Descriptor, DiffId, media};
 
-use crate::layers::incoming::Arrived;
+use crate::layers::incoming::{Arrived, Written};
 use crate::pull::decompress::{Counted, Form, decompress, proportioned, told};
 use crate::record::LayerRecord;
 use crate::store::{Inner, now};
@@ -67,6 +68,24 @@ impl Fresh {
         Ok(Self { blob: plain(&arrived), arrived, kept })
     }
 
+    /// Makes a layer of an archive that is not compressed, where the layer keeps it, and leaves it to
+    /// [`Self::of_written`] to find out what it is: that takes longer than writing it.
+    ///
+    /// # Errors
+    /// As [`Self::of_stream`].
+    pub(crate) fn write_down(inner: &Inner, tar: impl Read + Send) -> Result<Written> {
+        inner.layers.incoming()?.write_down(tar, |_| ()).map_err(|e| broken(e.to_string()))
+    }
+
+    /// Of what was written down.
+    ///
+    /// # Errors
+    /// It cannot be read again.
+    pub(crate) fn of_written(written: Written) -> Result<Self> {
+        let arrived = written.digested(Algorithm::Sha256)?;
+        Ok(Self { blob: plain(&arrived), arrived, kept: None })
+    }
+
     /// Of a compressed archive that is kept as it is, unpacked while it comes.
     fn of_packed(inner: &Inner, input: impl Read + Send, media_type: &str) -> Result<Self> {
         let came = Arc::new(AtomicU64::new(0));
@@ -78,7 +97,7 @@ impl Fresh {
         let arrived = arrived.map_err(|e| broken(e.to_string()))?;
         // What follows the compressed data belongs to the blob.
         io::copy(&mut tee, &mut io::sink()).map_err(|e| broken(e.to_string()))?;
-        Ok(Self::with_blob(arrived, tee.draft.finish(), media_type))
+        Ok(Self::with_blob(inner, arrived, tee.draft.finish(), media_type))
     }
 
     /// Of a blob that is here under no name.
@@ -86,7 +105,10 @@ impl Fresh {
     /// # Errors
     /// As [`Self::of_stream`].
     pub(crate) fn of_blob(inner: &Inner, blob: Verified) -> Result<Self> {
-        let mut file = BufReader::with_capacity(BUFFER, blob.open()?);
+        let file = blob.open()?;
+        // It will have to be durable; whether it can be is found out then.
+        let _ = berth_sys::writeback::begin(file.as_fd(), 0, 0);
+        let mut file = BufReader::with_capacity(BUFFER, file);
         let media_type = match Form::of(file.fill_buf().map_err(|e| broken(e.to_string()))?) {
             Form::Gzip => media::OCI_LAYER_GZIP,
             Form::Zstd => media::OCI_LAYER_ZSTD,
@@ -94,12 +116,14 @@ impl Fresh {
         };
         let came = Arc::new(AtomicU64::new(blob.size()));
         let plain = decompress(file).map_err(|e| broken(e.to_string()))?;
-        let arrived = inner.layers.incoming()?.receive(proportioned(plain, came), Algorithm::Sha256);
+        let digesting = inner.layers.known().digesting(blob.digest(), Algorithm::Sha256);
+        let arrived = inner.layers.incoming()?.receive(proportioned(plain, came), digesting);
         let arrived = arrived.map_err(|e| broken(e.to_string()))?;
-        Ok(Self::with_blob(arrived, blob, media_type))
+        Ok(Self::with_blob(inner, arrived, blob, media_type))
     }
 
-    fn with_blob(arrived: Arrived, kept: Verified, media_type: &str) -> Self {
+    fn with_blob(inner: &Inner, arrived: Arrived, kept: Verified, media_type: &str) -> Self {
+        inner.layers.known().learn(kept.digest(), arrived.whole());
         let blob = Descriptor { digest: kept.digest().clone(), size: kept.size(), ..Descriptor::of(media_type, b"") };
         Self { arrived, blob, kept: Some(kept) }
     }
@@ -143,6 +167,7 @@ impl Fresh {
             created_at: now(),
             kept: is_kept,
             archive: arrived.archive(),
+            crc: arrived.crc,
         };
         arrived.publish(&chain)?;
         Ok((chain, record))

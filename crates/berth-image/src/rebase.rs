@@ -136,9 +136,9 @@ fn again(inner: &Inner, layer: &LayerRecord, parent: Option<&ChainId>, chain: &C
     if unnamed.diff_id != layer.diff_id {
         return Err(Error::LayerVerification(layer.blob.digest.clone()));
     }
-    let archive = unnamed.archive;
+    let (archive, crc) = (unnamed.archive, unnamed.crc);
     unnamed.publish(chain)?;
-    Ok(LayerRecord { parent: parent.cloned(), created_at: now(), archive, ..layer.clone() })
+    Ok(LayerRecord { parent: parent.cloned(), created_at: now(), archive, crc, ..layer.clone() })
 }
 
 fn config(image: &ImageConfig, old: &ImageRecord, new: &ImageRecord, diff_ids: Vec<berth_oci::DiffId>) -> ImageConfig {

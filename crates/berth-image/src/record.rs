@@ -83,6 +83,9 @@ pub(crate) struct LayerRecord {
     /// The layer keeps its archive as it came, of so many bytes.
     #[serde(default)]
     pub(crate) archive: Option<u64>,
+    /// CRC-32 of that archive, where it came uncompressed: by it, it is known to be unchanged when it is compressed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) crc: Option<u32>,
 }
 
 /// What a record of an earlier version means.

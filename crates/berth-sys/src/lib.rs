@@ -18,6 +18,7 @@ pub mod scheduling;
 pub mod seccomp;
 pub mod security;
 pub mod signal;
+pub mod writeback;
 
 use rustix::io::Errno;
 

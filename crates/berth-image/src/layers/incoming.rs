@@ -1,24 +1,29 @@
 //! A layer on its way in: from its archive to a name of its own.
 //!
 //! ```text
-//! layers.incoming()?.receive(tar, algorithm)?   whole, under a temporary name; its diff id is known
+//! layers.incoming()?.receive(tar, digesting)?   whole, under a temporary name; its diff id is known
 //!     .sync(&chain)?                            durable
 //!     .publish(&chain)?                         visible; the caller writes the record
 //! ```
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, BufRead, Read};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::PathBuf;
 
 use berth_archive::{Limits, UnpackError, Unpacked, unpack};
-use berth_erofs::Image;
+use berth_erofs::{ARCHIVE_START, Image};
 use berth_oci::{Algorithm, ChainId, DiffId};
 
+use super::digesting::{Archive, Digesting, Taking};
+use super::draining::Draining;
 use super::driver::Driver;
 use super::stream::stream;
 use super::{Layers, mounts};
 use crate::{Error, Result};
+
+/// Bytes that are read at once.
+const READ: u64 = 256 << 10;
 
 /// A place for a layer; dropped, it goes to the trash with whatever is in it.
 #[derive(Debug)]
@@ -35,6 +40,15 @@ enum Place {
     Image(File),
 }
 
+/// A layer that is whole, and of which nobody knows what it is; dropped, it is gone.
+#[derive(Debug)]
+pub(crate) struct Written {
+    incoming: Incoming,
+    unpacked: Unpacked,
+    image: Option<Image>,
+    length: u64,
+}
+
 /// A layer that is whole and has no name yet; dropped, it is gone.
 #[derive(Debug)]
 pub(crate) struct Arrived {
@@ -46,6 +60,8 @@ pub(crate) struct Arrived {
     pub(crate) entries: u64,
     /// Bytes of its files.
     pub(crate) size: u64,
+    /// The checksum of its archive, where it was taken.
+    pub(crate) crc: Option<u32>,
     incoming: Incoming,
     image: Option<Image>,
 }
@@ -75,15 +91,34 @@ impl Incoming {
     ///
     /// # Errors
     /// What is wrong with the archive, or what the disk refused.
-    pub(crate) fn receive(self, archive: impl Read + Send, algorithm: Algorithm) -> Result<Arrived, UnpackError> {
-        let (pump, mut stream) = stream(algorithm);
+    pub(crate) fn receive(
+        self,
+        archive: impl Read + Send,
+        digesting: impl Into<Digesting>,
+    ) -> Result<Arrived, UnpackError> {
+        let mut taking = Taking::new(digesting.into());
+        let written = self.write_down(archive, |piece| taking.take(piece))?;
+        let archive = taking.finish(written.length)?;
+        Ok(written.called(archive))
+    }
+
+    /// As [`Self::receive`], but what it is remains to be found out. `look` is shown all of the archive.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn write_down(
+        self,
+        archive: impl Read + Send,
+        look: impl FnMut(&[u8]) + Send,
+    ) -> Result<Written, UnpackError> {
+        let (pump, mut stream) = stream();
         std::thread::scope(move |scope| {
-            let pumping = std::thread::Builder::new().name("inflate".into()).spawn_scoped(scope, || pump.run(archive));
+            let pump = move || pump.run(archive, look);
+            let pumping = std::thread::Builder::new().name("inflate".into()).spawn_scoped(scope, pump);
             pumping.map_err(|e| UnpackError::Archive(e.into()))?;
             // Where this fails the stream goes with it, and the pump finds that nobody wants more.
-            let (Unpacked { entries, size }, image) = self.write(&mut stream)?;
-            let (digest, length) = stream.finish();
-            Ok(Arrived { diff_id: DiffId(digest), length, entries, size, incoming: self, image })
+            let (unpacked, image) = self.write(&mut stream)?;
+            Ok(Written { incoming: self, unpacked, image, length: stream.length() })
         })
     }
 
@@ -91,6 +126,7 @@ impl Incoming {
         match &self.place {
             Place::Directory => Ok((unpack(archive, &self.diff(), Limits::default())?, None)),
             Place::Image(file) => {
+                let archive = Draining::new(archive, file, ARCHIVE_START);
                 let image = Image::write(archive, file, Limits::default())?;
                 Ok((image.unpacked(), Some(image)))
             }
@@ -98,7 +134,42 @@ impl Incoming {
     }
 }
 
+impl Written {
+    fn called(self, archive: Archive) -> Arrived {
+        let (Archive { diff_id, length, crc }, Unpacked { entries, size }) = (archive, self.unpacked);
+        Arrived { diff_id, length, entries, size, crc, incoming: self.incoming, image: self.image }
+    }
+
+    /// Finds out what it is, by reading its archive again: one that keeps it. Blocks.
+    ///
+    /// # Errors
+    /// It cannot be read, or does not keep its archive.
+    pub(crate) fn digested(self, algorithm: Algorithm) -> Result<Arrived> {
+        let archive = self.read_again(Taking::new(algorithm.into()));
+        let archive = archive.map_err(Error::file("reading the layer", &self.incoming.path))?;
+        Ok(self.called(archive))
+    }
+
+    fn read_again(&self, mut taking: Taking) -> io::Result<Archive> {
+        let Place::Image(file) = &self.incoming.place else { return Err(io::ErrorKind::Unsupported.into()) };
+        let mut buffer = vec![0; self.length.min(READ) as usize];
+        let mut done = 0;
+        while done < self.length {
+            let piece = &mut buffer[..(self.length - done).min(READ) as usize];
+            file.read_exact_at(piece, ARCHIVE_START + done)?;
+            taking.take(piece);
+            done += piece.len() as u64;
+        }
+        taking.finish(done).map_err(io::Error::other)
+    }
+}
+
 impl Arrived {
+    /// What its archive is.
+    pub(crate) fn whole(&self) -> Archive {
+        Archive { diff_id: self.diff_id.clone(), length: self.length, crc: self.crc }
+    }
+
     /// Bytes of the archive where the layer keeps it as it came: for the layer's record.
     pub(crate) fn archive(&self) -> Option<u64> {
         self.image.as_ref().map(Image::archive)

@@ -13,8 +13,11 @@
 //! by [`archive`]. Nobody else knows which form a layer has.
 
 pub(crate) mod archive;
+pub(crate) mod digesting;
+mod draining;
 pub(crate) mod driver;
 pub(crate) mod incoming;
+pub(crate) mod known;
 pub(crate) mod lower;
 pub(crate) mod mounts;
 mod stream;
@@ -29,6 +32,7 @@ use berth_oci::ChainId;
 
 use self::driver::{Driver, Storage};
 use self::incoming::Incoming;
+use self::known::Known;
 use self::lower::Lower;
 use self::mounts::Mounts;
 use crate::{Error, Result};
@@ -50,6 +54,7 @@ struct Inner {
     root: PathBuf,
     storage: Storage,
     mounts: Mounts,
+    known: Known,
     next: AtomicU64,
     syncs: Mutex<Syncs>,
     synced: Condvar,
@@ -75,6 +80,7 @@ impl Layers {
                 root: root.to_owned(),
                 storage,
                 mounts: Mounts::default(),
+                known: Known::default(),
                 next: AtomicU64::new(0),
                 syncs: Mutex::default(),
                 synced: Condvar::new(),
@@ -95,6 +101,11 @@ impl Layers {
     /// The images that are mounted.
     pub(crate) fn mounts(&self) -> &Mounts {
         &self.inner.mounts
+    }
+
+    /// What blobs unpack to.
+    pub(crate) fn known(&self) -> &Known {
+        &self.inner.known
     }
 
     /// Where a layer is if it is a directory.

@@ -1,12 +1,10 @@
 //! A layer's archive between the thread that decompresses it and the one that writes it.
 //!
 //! Pieces are large and travel to and fro: nothing is copied between the two threads and nothing allocated on the way.
-//! The digest is taken where the pieces arrive: it and the writing cost about as much as decompression.
+//! Whoever takes the digest looks at the pieces before they are sent, beside the writing.
 
 use std::io::{self, BufRead, Read};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-
-use berth_oci::{Algorithm, Digest, Hasher};
 
 /// Bytes of a piece.
 const PIECE: usize = 256 << 10;
@@ -20,7 +18,6 @@ pub(super) struct Stream {
     used: Sender<Vec<u8>>,
     current: Vec<u8>,
     taken: usize,
-    hasher: Hasher,
     length: u64,
 }
 
@@ -31,17 +28,16 @@ pub(super) struct Pump {
 }
 
 /// Both ends.
-pub(super) fn stream(algorithm: Algorithm) -> (Pump, Stream) {
+pub(super) fn stream() -> (Pump, Stream) {
     let (to, pieces) = sync_channel(QUEUE);
     let (used, from) = channel();
-    let hasher = Hasher::new(algorithm);
-    let stream = Stream { pieces, used, current: Vec::new(), taken: 0, hasher, length: 0 };
+    let stream = Stream { pieces, used, current: Vec::new(), taken: 0, length: 0 };
     (Pump { pieces: to, used: from }, stream)
 }
 
 impl Pump {
-    /// Passes on what `input` has, until its end or until nobody wants more.
-    pub(super) fn run(self, mut input: impl Read) {
+    /// Passes on what `input` has, until its end or until nobody wants more. `look` is shown all of it.
+    pub(super) fn run(self, mut input: impl Read, mut look: impl FnMut(&[u8])) {
         loop {
             let mut piece = self.used.try_recv().unwrap_or_default();
             piece.resize(PIECE, 0);
@@ -49,6 +45,7 @@ impl Pump {
             let last = !matches!(read, Ok(PIECE));
             let piece = read.map(|length| {
                 piece.truncate(length);
+                look(&piece);
                 piece
             });
             if self.pieces.send(piece).is_err() || last {
@@ -73,9 +70,9 @@ fn fill(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 }
 
 impl Stream {
-    /// The digest and length of all that came.
-    pub(super) fn finish(self) -> (Digest, u64) {
-        (self.hasher.finish(), self.length)
+    /// The length of all that came.
+    pub(super) fn length(&self) -> u64 {
+        self.length
     }
 }
 
@@ -84,7 +81,6 @@ impl BufRead for Stream {
         while self.taken == self.current.len() {
             let Ok(piece) = self.pieces.recv() else { break };
             let piece = piece?;
-            self.hasher.update(&piece);
             self.length += piece.len() as u64;
             // Nobody may want it back any more.
             let _ = self.used.send(std::mem::replace(&mut self.current, piece));
@@ -116,14 +112,16 @@ mod tests {
     #[test]
     fn all_of_it_in_order() {
         let bytes: Vec<u8> = (0..5_000_000_u32).map(|n| (n % 251) as u8).collect();
-        let (pump, mut stream) = stream(Algorithm::Sha256);
+        let mut seen = Vec::new();
+        let (pump, mut stream) = stream();
         let mut came = Vec::new();
         std::thread::scope(|scope| {
-            scope.spawn(|| pump.run(&bytes[..]));
+            scope.spawn(|| pump.run(&bytes[..], |piece| seen.extend_from_slice(piece)));
             stream.read_to_end(&mut came).unwrap();
         });
         assert_eq!(came, bytes);
-        assert_eq!(stream.finish(), (Digest::of(&bytes), bytes.len() as u64));
+        assert_eq!(stream.length(), bytes.len() as u64);
+        assert_eq!(seen, bytes);
     }
 
     #[test]
@@ -134,8 +132,8 @@ mod tests {
                 Err(io::Error::other("broken"))
             }
         }
-        let (pump, mut stream) = stream(Algorithm::Sha256);
-        pump.run((&b"some"[..]).chain(Broken));
+        let (pump, mut stream) = stream();
+        pump.run((&b"some"[..]).chain(Broken), |_| ());
         assert_eq!(stream.read_to_end(&mut Vec::new()).unwrap_err().to_string(), "broken");
     }
 }

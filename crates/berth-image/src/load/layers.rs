@@ -1,7 +1,8 @@
 //! Layers as they stream by, unpacked before anybody knows which image they belong to.
 //!
-//! What is not compressed is unpacked as it comes. What is compressed is set down first, as the blob that it is, and
-//! unpacked by a few threads: decompression takes longer than everything else.
+//! What is compressed is set down first, as the blob that it is, and unpacked by a few threads: decompression takes
+//! longer than everything else. What is not compressed is unpacked as it comes; where the layer keeps its archive, those
+//! threads take its digest.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read};
@@ -16,6 +17,7 @@ use berth_oci::{Algorithm, ChainId, Digest, Hasher};
 use super::contents::wrong_digest;
 use super::{LoadEvent, Tell};
 use crate::fresh::Fresh;
+use crate::layers::incoming::Written;
 use crate::pull::decompress::{Form, told};
 use crate::record::LayerRecord;
 use crate::store::Inner;
@@ -37,6 +39,22 @@ pub(super) enum Slot {
 /// Layers that came, or what was wrong with them.
 pub(super) type Came = Vec<Option<Result<Fresh>>>;
 
+/// What is left to those threads.
+enum Job {
+    /// To unpack a blob.
+    Blob(Verified),
+    /// To find out what came uncompressed, and whether that is what its name promises.
+    Written(Written, Option<Digest>),
+}
+
+/// What those threads have found.
+#[derive(Default)]
+struct Found {
+    came: Mutex<Came>,
+    /// That a name was wrong, which ends the load whether an image wants the layer or not.
+    wrong: Mutex<Option<Error>>,
+}
+
 /// Takes layers.
 pub(super) struct Unpacking<'a> {
     inner: &'a Arc<Inner>,
@@ -44,8 +62,8 @@ pub(super) struct Unpacking<'a> {
     /// Blobs and archives that are here, and the layer that each of them is.
     here: HashMap<Digest, ChainId>,
     leases: Mutex<Vec<Lease>>,
-    jobs: Sender<(usize, Verified)>,
-    came: &'a Mutex<Came>,
+    jobs: Sender<(usize, Job)>,
+    found: &'a Found,
 }
 
 /// Lets `work` take layers, and gives back what it made, with the layers and a claim on those that were here.
@@ -54,19 +72,25 @@ pub(super) fn unpacking<T>(
     tell: Tell<'_>,
     work: impl FnOnce(&Unpacking<'_>) -> Result<T>,
 ) -> Result<(T, Came, Vec<Lease>)> {
-    let (came, stop) = (Mutex::new(Vec::new()), AtomicBool::new(false));
+    let (found, stop) = (Found::default(), AtomicBool::new(false));
     let (jobs, queue) = channel();
     let queue = Mutex::new(queue);
     let done = thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS) {
-            scope.spawn(|| unpack(inner, &queue, &came, &stop));
+            scope.spawn(|| work_off(inner, &queue, &found, &stop));
         }
-        let unpacking = Unpacking { inner, tell, here: here(inner)?, leases: Mutex::default(), jobs, came: &came };
+        let unpacking = Unpacking { inner, tell, here: here(inner)?, leases: Mutex::default(), jobs, found: &found };
         let done = work(&unpacking);
-        stop.store(done.is_err(), Ordering::Relaxed);
+        if done.is_err() {
+            stop.store(true, Ordering::Relaxed);
+        }
         Ok::<_, Error>((done?, unpacking.leases.into_inner().unwrap_or_else(PoisonError::into_inner)))
     });
     let (done, leases) = done?;
+    let Found { came, wrong } = found;
+    if let Some(error) = wrong.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        return Err(error);
+    }
     Ok((done, came.into_inner().unwrap_or_else(PoisonError::into_inner), leases))
 }
 
@@ -81,14 +105,27 @@ fn here(inner: &Inner) -> Result<HashMap<Digest, ChainId>> {
     Ok(here)
 }
 
-fn unpack(inner: &Inner, queue: &Mutex<Receiver<(usize, Verified)>>, came: &Mutex<Came>, stop: &AtomicBool) {
+fn work_off(inner: &Inner, queue: &Mutex<Receiver<(usize, Job)>>, found: &Found, stop: &AtomicBool) {
     loop {
         let next = lock(queue).recv();
-        let Ok((number, blob)) = next else { return };
-        if !stop.load(Ordering::Relaxed) {
-            let fresh = Fresh::of_blob(inner, blob);
-            lock(came)[number] = Some(fresh);
+        let Ok((number, job)) = next else { return };
+        if stop.load(Ordering::Relaxed) {
+            continue;
         }
+        let fresh = match job {
+            Job::Blob(blob) => Fresh::of_blob(inner, blob),
+            Job::Written(written, expected) => {
+                let fresh = Fresh::of_written(written);
+                if let (Ok(fresh), Some(expected)) = (&fresh, expected)
+                    && *fresh.diff_id().digest() != expected
+                {
+                    lock(&found.wrong).get_or_insert(wrong_digest(&expected, fresh.diff_id().digest()));
+                    stop.store(true, Ordering::Relaxed);
+                }
+                fresh
+            }
+        };
+        lock(&found.came)[number] = Some(fresh);
     }
 }
 
@@ -142,15 +179,25 @@ impl Unpacking<'_> {
         if let Some(expected) = digest.filter(|expected| *expected != blob.digest()) {
             return Err(wrong_digest(expected, blob.digest()));
         }
+        Ok(self.leave(Job::Blob(blob)))
+    }
+
+    fn leave(&self, job: Job) -> Slot {
         let number = self.number(None);
         // The workers live as long as this does.
-        let _ = self.jobs.send((number, blob));
-        Ok(Slot::Came(number))
+        let _ = self.jobs.send((number, job));
+        Slot::Came(number)
     }
 
     fn unpack_now(&self, data: impl BufRead + Send, digest: Option<&Digest>, form: Form) -> Result<Slot> {
         // Where the blob is the archive itself, its digest is found anyway.
         let told_anyway = form == Form::Plain && digest.is_none_or(|d| d.algorithm() == Algorithm::Sha256);
+        if told_anyway && self.inner.layers.keeps_archive() {
+            return match Fresh::write_down(self.inner, data) {
+                Ok(written) => Ok(self.leave(Job::Written(written, digest.cloned()))),
+                Err(error) => Ok(Slot::Came(self.number(Some(Err(error))))),
+            };
+        }
         if told_anyway {
             let fresh = Fresh::of_stream(self.inner, data);
             if let (Ok(fresh), Some(expected)) = (&fresh, digest)
@@ -168,7 +215,7 @@ impl Unpacking<'_> {
     }
 
     fn number(&self, layer: Option<Result<Fresh>>) -> usize {
-        let mut came = lock(self.came);
+        let mut came = lock(&self.found.came);
         came.push(layer);
         came.len() - 1
     }

@@ -15,9 +15,10 @@ use berth_state::Durability;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::decompress::{Bounded, bound, decompress};
+use super::decompress::{Bounded, Form, bound, decompress, told};
 use super::source::Source;
 use super::transfer::Reporter;
+use crate::layers::digesting::{Archive, Digesting};
 use crate::layers::incoming::Arrived;
 use crate::lease::Lease;
 use crate::record::LayerRecord;
@@ -127,6 +128,7 @@ async fn bring_from(
             return Err(error);
         }
     };
+    inner.layers.known().learn(&wanted.blob.digest, arrived.whole());
     let (keep, wanted, lease) = (inner.clone(), wanted.clone(), lease.clone());
     let publish = move || {
         let published = publish(&keep, &wanted, blob, arrived);
@@ -220,10 +222,11 @@ fn unpack_layer(inner: &Inner, wanted: &Wanted, pieces: Receiver<Bytes>, reporte
     let incoming = inner.layers.incoming()?;
     let queue = Queue { pieces, current: Bytes::new(), taken: 0, total: wanted.blob.size, reporter: reporter.clone() };
     let compressed = BufReader::with_capacity(64 * 1024, queue);
+    let (form, compressed) = told(compressed).map_err(|e| bad(e.to_string()))?;
     let plain = decompress(compressed).map_err(|e| bad(e.to_string()))?;
     let most = bound(wanted.blob.size);
     let bounded = Bounded::new(plain, move || most);
-    let arrived = incoming.receive(bounded, wanted.diff_id.digest().algorithm()).map_err(|e| bad(e.to_string()))?;
+    let arrived = incoming.receive(bounded, digesting(inner, wanted, form)).map_err(|e| bad(e.to_string()))?;
     if arrived.diff_id != wanted.diff_id {
         let (expected, actual) = (wanted.diff_id.digest().clone(), arrived.diff_id.digest().clone());
         return Err(Error::DiffId { blob: wanted.blob.digest.clone(), expected, actual });
@@ -231,10 +234,19 @@ fn unpack_layer(inner: &Inner, wanted: &Wanted, pieces: Receiver<Bytes>, reporte
     Ok(arrived)
 }
 
+/// The writer holds the blob's digest against the blob: where that says what the archive is, it is not taken again.
+fn digesting(inner: &Inner, wanted: &Wanted, form: Form) -> Digesting {
+    let (blob, diff_id) = (&wanted.blob, &wanted.diff_id);
+    if form == Form::Plain && blob.digest == *diff_id.digest() {
+        return Digesting::Known(Archive { diff_id: diff_id.clone(), length: blob.size, crc: None });
+    }
+    inner.layers.known().digesting(&blob.digest, diff_id.digest().algorithm())
+}
+
 /// Bytes first, then names, then the record.
 fn publish(inner: &Inner, wanted: &Wanted, blob: Option<Verified>, arrived: Arrived) -> Result<()> {
     let all = arrived.sync(&wanted.chain)?;
-    let (size, archive) = (arrived.size, arrived.archive());
+    let (size, archive, crc) = (arrived.size, arrived.archive(), arrived.crc);
     let kept = match blob {
         None => true,
         // Of one that is not compressed nothing would be saved, and not every directory gives it again; an image does.
@@ -265,6 +277,7 @@ fn publish(inner: &Inner, wanted: &Wanted, blob: Option<Verified>, arrived: Arri
         created_at: now(),
         kept,
         archive,
+        crc,
     };
     let chain = wanted.chain.clone();
     // The image's own record is synced, and takes this one along.

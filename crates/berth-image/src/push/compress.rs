@@ -24,8 +24,11 @@ const LAST: [u8; 2] = [3, 0];
 /// What went in.
 #[derive(Debug)]
 pub(crate) struct Raw {
-    pub(crate) digest: Digest,
+    /// Where it was asked for.
+    pub(crate) digest: Option<Digest>,
     pub(crate) length: u64,
+    /// As it is at the end of what came out.
+    pub(crate) crc: u32,
 }
 
 struct Job {
@@ -38,11 +41,11 @@ struct Done {
     crc: Crc,
 }
 
-/// Compresses all of `input` by so many threads, and hashes it. `out` gets the pieces in their order. Ends early, with
+/// Compresses all of `input` by so many threads, and hashes it where that is asked for. `out` gets the pieces in their order. Ends early, with
 /// an error, when `stop` is set.
 pub(crate) fn gzip(
     input: impl Read + Send,
-    algorithm: Algorithm,
+    digest: Option<Algorithm>,
     threads: usize,
     stop: &AtomicBool,
     mut out: impl FnMut(&[u8], u64) -> io::Result<()>,
@@ -53,11 +56,11 @@ pub(crate) fn gzip(
     let mut crc = Crc::new();
     let mut length = 0;
     out(&HEADER, 0)?;
-    let raw = std::thread::scope(|scope| {
+    let digest = std::thread::scope(|scope| {
         for _ in 0..threads.max(1) {
             scope.spawn(|| work(&queue));
         }
-        let reader = scope.spawn(move || read(input, algorithm, stop, &jobs, &order));
+        let reader = scope.spawn(move || read(input, digest, stop, &jobs, &order));
         let written = ordered.iter().try_for_each(|done| {
             let done = done.recv().map_err(|_| io::Error::other("a compressing thread ended early"))??;
             length += u64::from(done.crc.amount());
@@ -66,25 +69,24 @@ pub(crate) fn gzip(
         });
         // The reader finds nobody to give to, where that failed.
         drop(ordered);
-        let raw = reader.join().map_err(|_| io::Error::other("the reading thread ended early"))?;
-        written.and(raw)
+        let digest = reader.join().map_err(|_| io::Error::other("the reading thread ended early"))?;
+        written.and(digest)
     })?;
     out(&LAST, length)?;
     out(&crc.sum().to_le_bytes(), length)?;
     // RFC 1952 has the length modulo 2^32.
-    out(&(raw.length as u32).to_le_bytes(), length)?;
-    Ok(raw)
+    out(&(length as u32).to_le_bytes(), length)?;
+    Ok(Raw { digest, length, crc: crc.sum() })
 }
 
 fn read(
     mut input: impl Read,
-    algorithm: Algorithm,
+    digest: Option<Algorithm>,
     stop: &AtomicBool,
     jobs: &SyncSender<Job>,
     order: &SyncSender<Receiver<io::Result<Done>>>,
-) -> io::Result<Raw> {
-    let mut hasher = Hasher::new(algorithm);
-    let mut length = 0;
+) -> io::Result<Option<Digest>> {
+    let mut hasher = digest.map(Hasher::new);
     loop {
         if stop.load(Ordering::Relaxed) {
             return Err(io::Error::new(io::ErrorKind::Interrupted, "given up"));
@@ -92,10 +94,9 @@ fn read(
         let mut block = Vec::with_capacity(BLOCK);
         input.by_ref().take(BLOCK as u64).read_to_end(&mut block)?;
         if block.is_empty() {
-            return Ok(Raw { digest: hasher.finish(), length });
+            return Ok(hasher.map(Hasher::finish));
         }
-        hasher.update(&block);
-        length += block.len() as u64;
+        hasher.iter_mut().for_each(|hasher| hasher.update(&block));
         let (done, result) = sync_channel(1);
         if order.send(result).is_err() || jobs.send(Job { block, done }).is_err() {
             return Err(io::Error::new(io::ErrorKind::BrokenPipe, "nobody takes what is compressed"));
@@ -137,12 +138,16 @@ mod tests {
 
     fn packed(input: &[u8], threads: usize) -> Vec<u8> {
         let mut bytes = Vec::new();
-        let raw = gzip(input, Algorithm::Sha256, threads, &AtomicBool::new(false), |piece, _| {
+        let digest = (threads > 1).then_some(Algorithm::Sha256);
+        let raw = gzip(input, digest, threads, &AtomicBool::new(false), |piece, _| {
             bytes.extend_from_slice(piece);
             Ok(())
         });
         let raw = raw.unwrap();
-        assert_eq!((raw.digest, raw.length), (Digest::of(input), input.len() as u64));
+        let mut crc = Crc::new();
+        crc.update(input);
+        assert_eq!(raw.digest, digest.map(|_| Digest::of(input)));
+        assert_eq!((raw.length, raw.crc), (input.len() as u64, crc.sum()));
         bytes
     }
 
@@ -177,9 +182,9 @@ mod tests {
     fn it_stops_when_told_and_when_nobody_takes_it() {
         let endless = || io::repeat(b'x');
         let stopped = AtomicBool::new(true);
-        assert!(gzip(endless(), Algorithm::Sha256, 2, &stopped, |_, _| Ok(())).is_err());
+        assert!(gzip(endless(), None, 2, &stopped, |_, _| Ok(())).is_err());
         let full = |piece: &[u8], _| if piece.len() > 10 { Err(io::Error::other("full")) } else { Ok(()) };
-        let error = gzip(endless(), Algorithm::Sha256, 2, &AtomicBool::new(false), full).unwrap_err();
+        let error = gzip(endless(), None, 2, &AtomicBool::new(false), full).unwrap_err();
         assert_eq!(error.to_string(), "full");
         struct Broken;
         impl Read for Broken {
@@ -187,7 +192,7 @@ mod tests {
                 Err(io::Error::other("unreadable"))
             }
         }
-        let error = gzip(Broken, Algorithm::Sha256, 2, &AtomicBool::new(false), |_, _| Ok(())).unwrap_err();
+        let error = gzip(Broken, None, 2, &AtomicBool::new(false), |_, _| Ok(())).unwrap_err();
         assert_eq!(error.to_string(), "unreadable");
     }
 }

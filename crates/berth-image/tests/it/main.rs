@@ -11,5 +11,6 @@ mod looking;
 mod mock;
 mod mocked;
 mod registry;
+mod returning;
 mod tar_trip;
 mod trouble;
