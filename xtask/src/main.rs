@@ -84,10 +84,22 @@ fn root() -> &'static std::path::Path {
 /// Runs a program in the workspace's root, showing what it is, and fails if it does.
 fn run(program: &str, args: &[&str]) -> Result<()> {
     eprintln!("+ {program} {}", args.join(" "));
-    let status = Command::new(program).args(args).current_dir(root()).status();
+    let status = command(program).args(args).status();
     let status = status.with_context(|| format!("{program} could not be started"))?;
     if !status.success() {
         bail!("`{program} {}` ended with {status}", args.join(" "));
     }
     Ok(())
+}
+
+/// A program in the workspace's root. What cargo says of *this* package, a cargo below it must not hear: build scripts
+/// that watch those variables would have half the workspace compiled anew.
+fn command(program: &str) -> Command {
+    let mut command = Command::new(program);
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    for name in names.filter(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+        command.env_remove(name);
+    }
+    command.current_dir(root());
+    command
 }

@@ -31,8 +31,8 @@ pub(crate) fn run() -> Result<()> {
 }
 
 fn metadata() -> Result<Value> {
-    let mut command = Command::new("cargo");
-    command.args(["metadata", "--format-version", "1", "--locked"]).current_dir(root());
+    let mut command = crate::command("cargo");
+    command.args(["metadata", "--format-version", "1", "--locked"]);
     let output = command.output().context("cargo metadata")?;
     serde_json::from_slice(&output.stdout).context("cargo metadata does not print JSON; is Cargo.lock up to date?")
 }

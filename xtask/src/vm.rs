@@ -4,7 +4,6 @@
 //! path, runs one command and throws the guest away.
 
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -12,7 +11,7 @@ use serde_json::Value;
 use crate::root;
 
 /// What the tests need in the guest besides what a Docker host has.
-const PACKAGES: &str = "docker-registry,skopeo,tmux,podman";
+const PACKAGES: &str = "docker-registry,skopeo,tmux,podman,buildah,umoci,bzip2,xz-utils,zstd,openssl";
 
 /// `vm VMRUN ENGINE [FILTER…]`: every row whose name contains one of the filters, or all.
 pub(crate) fn run(vmrun: &str, engine: &str, filters: &[&str]) -> Result<()> {
@@ -49,7 +48,7 @@ fn test_binary(engine: &str) -> Result<String> {
     if engine == "tcg" {
         args.push("--release");
     }
-    let output = Command::new("cargo").args(args).current_dir(root()).output().context("cargo test --no-run")?;
+    let output = crate::command("cargo").args(args).output().context("cargo test --no-run")?;
     if !output.status.success() {
         bail!("the tests do not build: {}", String::from_utf8_lossy(&output.stderr));
     }
