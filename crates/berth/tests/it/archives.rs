@@ -275,6 +275,8 @@ fn serve(path: &Path) -> String {
                 Some("/short") => format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", bytes.len() + 1),
                 _ => "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_owned(),
             };
+            // Each connection is for one request; whoever is not told keeps it for the next.
+            let answer = answer.replacen("\r\n", "\r\nConnection: close\r\n", 1);
             drop(stream.write_all(answer.as_bytes()));
             if answer.contains("200 OK") {
                 drop(stream.write_all(&bytes));

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use berth_fixtures::{Entry, FaultProxy, Image, Layout, Registry, command, layer};
 use serde_json::{Value, json};
 
-use crate::host::{Cli, Host, until};
+use crate::host::{Cli, Host, Wishes, until};
 use crate::registry;
 
 rows![
@@ -242,4 +242,27 @@ fn a_push_ends_with_its_request() {
     host.run(&["push", "-q", &target]);
     assert!(proxy.seen("").len() > before);
     assert_eq!(remote(&target), remote(&from));
+}
+
+#[test]
+fn a_layer_that_the_disk_has_changed_is_not_pushed() {
+    let keeping = Wishes { flags: vec!["--storage-driver=erofs".to_owned()], ..Wishes::default() };
+    let host = Host::start_as(Cli::Ours, keeping);
+    let registry = registry::empty(&host.name("changed"));
+    let text = host.name("text").repeat(1000);
+    let archive = host.daemon().root().join("layer.tar");
+    fs::write(&archive, layer(vec![Entry::File("text", 0o644, text.clone().into_bytes())])).unwrap();
+    let target = format!("{}/changed:1", registry.host);
+    host.run(&["import", archive.to_str().unwrap(), &target]);
+    let mut layers = fs::read_dir(host.daemon().data_root().join("layers")).unwrap().map(|entry| entry.unwrap().path());
+    let image = layers.find(|path| path.extension().is_some_and(|ending| ending == "erofs")).unwrap();
+    let good = fs::read(&image).unwrap();
+    let at = good.windows(text.len()).position(|window| window == text.as_bytes()).unwrap();
+    let mut bad = good.clone();
+    bad[at + 5000] ^= 1;
+    // In place: the daemon may have it open.
+    fs::write(&image, &bad).unwrap();
+    host.try_run(&["push", &target]).fails_with(1, "it was changed");
+    fs::write(&image, &good).unwrap();
+    assert_eq!(host.run(&["push", &target]).matches(": Pushed").count(), 1);
 }
