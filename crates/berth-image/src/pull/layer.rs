@@ -13,7 +13,7 @@ use berth_distribution::Piece;
 use berth_oci::{ChainId, Descriptor, DiffId, Hasher};
 use berth_state::Durability;
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::decompress::{Bounded, Form, bound, decompress, told};
 use super::source::Source;
@@ -38,24 +38,25 @@ pub(crate) struct Wanted {
 }
 
 /// Brings one layer here, durably, and records it. What an earlier try has left of its blob is not fetched again;
-/// if that turns out to be wrong, everything is.
+/// if that turns out to be wrong, everything is. The `slot` is somebody else's as soon as only the disk has work left.
 pub(crate) async fn bring(
     inner: Arc<Inner>,
     source: Arc<dyn Source>,
     wanted: Wanted,
     reporter: Reporter,
+    mut slot: Option<OwnedSemaphorePermit>,
 ) -> Result<()> {
     // Nobody waits for a publication that has begun, but it goes on: it must not meet with a deletion.
     let lease = Arc::new(inner.lease(vec![wanted.chain.clone()], vec![wanted.blob.digest.clone()]));
     let begun = begin(&inner, &wanted.blob, false).await?;
     let resumed = begun.as_ref().is_some_and(|ingest| ingest.unread() > 0);
-    let brought = bring_from(&inner, &*source, &wanted, begun, &lease, &reporter).await;
+    let brought = bring_from(&inner, &*source, &wanted, begun, (&lease, &mut slot), &reporter).await;
     if !resumed || !matches!(brought, Err(Error::LayerVerification(_))) {
         return brought;
     }
     tracing::debug!(blob = %wanted.blob.digest, "what an earlier try left was wrong");
     let begun = begin(&inner, &wanted.blob, true).await?;
-    bring_from(&inner, &*source, &wanted, begun, &lease, &reporter).await
+    bring_from(&inner, &*source, &wanted, begun, (&lease, &mut slot), &reporter).await
 }
 
 /// The blob's file, with what an earlier try has left in it unless it is to be `fresh`; none where the blob is here.
@@ -85,7 +86,7 @@ async fn bring_from(
     source: &dyn Source,
     wanted: &Wanted,
     begun: Option<Ingest>,
-    lease: &Arc<Lease>,
+    (lease, slot): (&Arc<Lease>, &mut Option<OwnedSemaphorePermit>),
     reporter: &Reporter,
 ) -> Result<()> {
     let from = begun.as_ref().map(Ingest::unread);
@@ -129,6 +130,7 @@ async fn bring_from(
         }
     };
     inner.layers.known().learn(&wanted.blob.digest, arrived.whole());
+    drop(slot.take());
     let (keep, wanted, lease) = (inner.clone(), wanted.clone(), lease.clone());
     let publish = move || {
         let published = publish(&keep, &wanted, blob, arrived);

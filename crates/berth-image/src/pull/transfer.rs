@@ -88,9 +88,8 @@ impl Transfers {
             if slots.available_permits() == 0 {
                 telling.phase(LayerPhase::Waiting);
             }
-            let slot = slots.acquire().await;
-            let result = bring(inner, source, wanted, telling).await;
-            drop(slot);
+            let slot = slots.acquire_owned().await.ok();
+            let result = bring(inner, source, wanted, telling, slot).await;
             outcome.send_replace(Some(result));
         });
         Transfer { blob, reporter, outcome: receiver, task }
