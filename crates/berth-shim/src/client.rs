@@ -151,12 +151,13 @@ fn pair(id: &str) -> Result<(Connection, UnixStream), ClientError> {
     Ok((Connection::over(ours.into()), theirs))
 }
 
+/// Nothing is asked of the child but what `posix_spawn` can do, a working directory least of all: without it std forks,
+/// and a fork copies the page tables of a daemon that may be large, and has every page of it copied that is written next.
 fn execute(program: BorrowedFd<'_>, id: &str, socket: UnixStream) -> Result<Child, ClientError> {
     Command::new(format!("/proc/self/fd/{}", program.as_raw_fd()))
         .arg0("berth")
         .args(["shim", id])
         .env_clear()
-        .current_dir("/")
         .stdin(Stdio::from(OwnedFd::from(socket)))
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -34,6 +34,10 @@ pub use record::ExitRecord;
 #[must_use]
 pub fn main(args: Vec<OsString>) -> ExitCode {
     drop(args);
+    // It holds no directory of whoever started it.
+    if std::env::set_current_dir("/").is_err() {
+        return ExitCode::FAILURE;
+    }
     let Ok(socket) = std::io::stdin().as_fd().try_clone_to_owned() else {
         return ExitCode::FAILURE;
     };

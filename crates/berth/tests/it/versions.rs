@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 
-use crate::host::{Cli, Host};
+use crate::host::{Cli, Done, Host, until};
 
 /// The head and the body of the answer, as they came.
 fn ask(host: &Host, method: &str, path: &str) -> (String, String) {
@@ -51,4 +51,19 @@ fn ping_says_what_clients_ask_for() {
     }
     assert!(headers.iter().any(|header| header.starts_with("server: ")), "{headers:?}");
     assert_eq!(ask(&host, "GET", "/_ping").1, "OK");
+}
+
+/// Docker's own command line of these days waits for ever with API 1.24: for an event that no engine sends.
+#[test]
+fn a_run_that_cannot_start_ends_with_every_version() {
+    let host = Host::start(Cli::Ours);
+    let image = host.image();
+    for version in ["1.24", "1.29", "1.41", "1.51"] {
+        let name = host.name("never");
+        let mut command = host.command();
+        command.env("DOCKER_API_VERSION", version).args(["run", "--rm", "--name", &name, &image, "/no/such/file"]);
+        Done::from(command.output().unwrap()).fails_with(127, "no such file or directory");
+        let listed = ["ps", "-aq", "--filter", &format!("name={name}")];
+        until("it is gone", || host.run(&listed).is_empty());
+    }
 }
