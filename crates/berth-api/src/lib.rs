@@ -23,6 +23,7 @@ pub mod image;
 pub mod image_contents;
 pub mod inspect;
 pub mod network;
+mod newer;
 pub mod plan;
 pub mod progress;
 pub mod registry;
@@ -36,6 +37,7 @@ pub use container::{ContainerConfig, CreateRequest, CreateResponse, ErrorRespons
 pub use filters::Filters;
 pub use host_config::HostConfig;
 pub use inspect::ContainerInspect;
+pub use newer::Newer;
 pub use summary::ContainerSummary;
 pub use version::{ApiVersion, InvalidVersion};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Empty, is_default};
+use crate::{Empty, Newer, is_default};
 
 /// `NetworkingConfig` of create.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -29,8 +29,9 @@ pub struct EndpointSettings {
     pub mac_address: String,
     /// Options for the driver.
     pub driver_opts: Option<BTreeMap<String, String>>,
-    /// Which endpoint gives the default route.
-    pub gw_priority: i64,
+    /// Which endpoint gives the default route (1.44 and later).
+    #[serde(skip_serializing_if = "Newer::is_untold")]
+    pub gw_priority: Newer<i64>,
     /// The network's id.
     #[serde(rename = "NetworkID")]
     pub network_id: String,
@@ -54,9 +55,9 @@ pub struct EndpointSettings {
     /// Its prefix.
     #[serde(rename = "GlobalIPv6PrefixLen")]
     pub global_ipv6_prefix_len: i64,
-    /// Every name it answers to.
-    #[serde(rename = "DNSNames")]
-    pub dns_names: Option<Vec<String>>,
+    /// Every name it answers to (1.44 and later).
+    #[serde(rename = "DNSNames", skip_serializing_if = "Newer::is_untold")]
+    pub dns_names: Newer<Option<Vec<String>>>,
 }
 
 /// Addresses asked for in a network.

@@ -57,7 +57,12 @@ impl Effective {
     /// The program and its arguments.
     #[must_use]
     pub fn argv(&self) -> Vec<String> {
-        self.entrypoint.iter().flatten().chain(self.cmd.iter().flatten()).cloned().collect()
+        self.words().cloned().collect()
+    }
+
+    /// The same, one after another.
+    pub fn words(&self) -> impl Iterator<Item = &String> {
+        self.entrypoint.iter().flatten().chain(self.cmd.iter().flatten())
     }
 }
 

@@ -36,7 +36,8 @@ pub(crate) fn parse(text: &str) -> Result<Attachment, String> {
                 endpoint.driver_opts.get_or_insert_with(BTreeMap::new).insert(name.to_owned(), value.to_owned());
             }
             "gw-priority" => {
-                endpoint.gw_priority = value.parse().map_err(|_| format!("invalid gw-priority ({value})"))?;
+                let priority: i64 = value.parse().map_err(|_| format!("invalid gw-priority ({value})"))?;
+                endpoint.gw_priority = priority.into();
             }
             key => return Err(format!("invalid field key {key}")),
         }

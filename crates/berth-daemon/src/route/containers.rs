@@ -36,7 +36,7 @@ pub(crate) async fn list(call: Call) -> Result<Answer, ApiError> {
     views.truncate(limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX));
     let lines = tokio::task::spawn_blocking(move || summaries(&daemon, &views, size)).await;
     let lines = lines.map_err(|error| ApiError::internal(error.to_string()))?;
-    Ok(steps::json(call.version, Object::Containers, StatusCode::OK, &lines))
+    Ok(steps::summaries(call.version, lines))
 }
 
 /// Finds what the filters name.
@@ -63,7 +63,7 @@ pub(super) fn summaries(daemon: &Daemon, views: &[Arc<ContainerView>], size: boo
         let current = *names
             .entry(name)
             .or_insert_with(|| daemon.images.resolve(name).is_ok_and(|image| image.id == view.image_id));
-        let shown = if current { name.to_owned() } else { view.image_id.to_string() };
+        let shown = if current { name } else { view.image_id.as_str() }.to_owned();
         let mut line = summary::container(view, shown, now);
         if size {
             (line.size_rw, line.size_root_fs) = sizes(daemon, view);

@@ -12,7 +12,7 @@ mod v1_44;
 mod v1_48;
 mod v1_50;
 
-use berth_api::{ApiVersion, CreateRequest};
+use berth_api::{ApiVersion, ContainerSummary, CreateRequest};
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -54,6 +54,18 @@ pub(crate) fn json<T: Serialize>(version: ApiVersion, object: Object, status: St
         true => answer::json(status, newest),
         false => answer::json(status, &value(version, object, newest)),
     }
+}
+
+/// A list of containers as a client of `version` knows it: the same steps on what is not JSON yet, for such a list may
+/// be long.
+pub(crate) fn summaries(version: ApiVersion, mut lines: Vec<ContainerSummary>) -> Answer {
+    if version < ApiVersion::new(1, 48) {
+        lines.iter_mut().for_each(v1_48::summary);
+    }
+    if version < ApiVersion::new(1, 44) {
+        lines.iter_mut().for_each(v1_44::summary);
+    }
+    answer::json(StatusCode::OK, &lines)
 }
 
 /// The same as a value.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use berth_api::image::ImageInspect;
 use berth_api::network::Network;
 use berth_api::system::Info;
-use berth_api::{ApiVersion, ContainerInspect, WaitResponse, decode};
+use berth_api::{ApiVersion, ContainerInspect, ContainerSummary, Newer, WaitResponse, decode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -42,6 +42,30 @@ fn agrees<T: DeserializeOwned + Serialize>(api: &str, request: &str, object: Obj
     let differences: Vec<&String> =
         ours.symmetric_difference(&theirs).filter(|name| !known.iter().any(|known| name.starts_with(known))).collect();
     assert!(differences.is_empty(), "{api} {request}: {differences:#?}");
+}
+
+/// A list of containers is taken back before it is JSON: to the same text that taking back its JSON gives.
+#[test]
+fn lists_of_containers_are_taken_back_alike() {
+    let mut line = ContainerSummary { id: "0123".into(), state: "created".into(), ..ContainerSummary::default() };
+    let endpoint = berth_api::network::EndpointSettings {
+        dns_names: Newer::from(Some(vec!["web".to_owned()])),
+        gateway: "10.0.0.1".into(),
+        ..Default::default()
+    };
+    line.network_settings.networks = Some([("bridge".to_owned(), endpoint)].into());
+    line.image_manifest_descriptor = Some(berth_api::image::Descriptor::default());
+    for api in ["1.24", "1.43", "1.44", "1.47", "1.48", "1.51"] {
+        let version: ApiVersion = api.parse().unwrap();
+        let taken = |lines| match super::summaries(version, lines).into_body() {
+            crate::http::answer::Content::Whole(Some(text)) => serde_json::from_slice::<Value>(&text).unwrap(),
+            _ => panic!("a list is whole"),
+        };
+        let ours = taken(vec![line.clone()]);
+        assert_eq!(ours, value(version, Object::Containers, &vec![line.clone()]), "{api}");
+        let names = &ours[0]["NetworkSettings"]["Networks"]["bridge"];
+        assert_eq!(names.get("DNSNames").is_some(), version >= ApiVersion::new(1, 44), "{api}");
+    }
 }
 
 #[test]

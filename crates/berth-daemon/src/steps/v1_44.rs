@@ -1,7 +1,7 @@
 //! 1.44: `VirtualSize` went, endpoints got `DNSNames` (and later, for everyone from here on, `GwPriority`), and fields
 //! of the first network model went from inspect.
 
-use berth_api::CreateRequest;
+use berth_api::{ContainerSummary, CreateRequest};
 use serde_json::{Map, Value, json};
 
 use super::{Object, add, below};
@@ -48,6 +48,14 @@ fn endpoints(settings: &mut Map<String, Value>) {
     for endpoint in networks.values_mut().filter_map(Value::as_object_mut) {
         endpoint.remove("DNSNames");
         endpoint.remove("GwPriority");
+    }
+}
+
+/// The same for a line of a list.
+pub(super) fn summary(line: &mut ContainerSummary) {
+    for endpoint in line.network_settings.networks.iter_mut().flat_map(|networks| networks.values_mut()) {
+        endpoint.dns_names.withhold();
+        endpoint.gw_priority.withhold();
     }
 }
 

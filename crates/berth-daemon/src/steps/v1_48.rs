@@ -1,5 +1,6 @@
 //! 1.48: images and containers tell the manifest they came by (lists of images the manifests, since 1.47).
 
+use berth_api::ContainerSummary;
 use serde_json::{Map, Value};
 
 use super::Object;
@@ -19,4 +20,9 @@ pub(super) fn answer(object: Object, map: &mut Map<String, Value>) {
         }
         _ => {}
     }
+}
+
+/// The same for a line of a list.
+pub(super) fn summary(line: &mut ContainerSummary) {
+    line.image_manifest_descriptor = None;
 }

@@ -178,8 +178,8 @@ pub(crate) fn container(view: &ContainerView, image: String, now: Timestamp) -> 
         id: view.id.to_string(),
         names: vec![format!("/{}", view.name)],
         image,
-        image_id: view.image_id.to_string(),
-        command: command(&view.effective.argv()),
+        image_id: view.image_id.as_str().to_owned(),
+        command: command(view.effective.words()),
         created: view.created.as_second(),
         ports: ports(view),
         labels: view.effective.labels.clone(),
@@ -193,12 +193,14 @@ pub(crate) fn container(view: &ContainerView, image: String, now: Timestamp) -> 
 }
 
 /// Words with spaces in quotes, as Docker writes it (which no shell would read back).
-fn command(argv: &[String]) -> String {
-    let quoted = |(index, word): (usize, &String)| match index > 0 && word.contains(' ') {
-        true => format!("'{word}'"),
-        false => word.clone(),
-    };
-    argv.iter().enumerate().map(quoted).collect::<Vec<_>>().join(" ")
+fn command<'a>(words: impl Iterator<Item = &'a String>) -> String {
+    let mut line = String::new();
+    for (index, word) in words.enumerate() {
+        let quote = if index > 0 && word.contains(' ') { "'" } else { "" };
+        let space = if index > 0 { " " } else { "" };
+        line.extend([space, quote, word, quote]);
+    }
+    line
 }
 
 fn ports(view: &ContainerView) -> Vec<Port> {
@@ -245,7 +247,7 @@ mod tests {
     #[test]
     fn commands_are_quoted_like_docker_s() {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-        assert_eq!(command(&words(&["sh", "-c", "echo 'x' y"])), "sh -c 'echo 'x' y'");
-        assert_eq!(command(&words(&["sh"])), "sh");
+        assert_eq!(command(words(&["sh", "-c", "echo 'x' y"]).iter()), "sh -c 'echo 'x' y'");
+        assert_eq!(command(words(&["sh"]).iter()), "sh");
     }
 }
