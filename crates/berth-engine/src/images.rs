@@ -50,6 +50,13 @@ pub trait Images: fmt::Debug + Send + Sync + 'static {
     /// The store's.
     fn hold(&self, tx: &mut Transaction<'_>, image: &ImageId, container: &str) -> berth_state::Result<bool>;
 
+    /// The same for one that goes, in the transaction that removes it. False: the image was deleted meanwhile, and
+    /// [`Images::release`] is to be called when the container's files are gone.
+    ///
+    /// # Errors
+    /// The store's.
+    fn release_in(&self, tx: &mut Transaction<'_>, image: &ImageId, container: &str) -> berth_state::Result<bool>;
+
     /// The container is gone.
     fn release(&self, image: &ImageId, container: &str);
 
@@ -97,6 +104,10 @@ impl Images for ImageStore {
 
     fn hold(&self, tx: &mut Transaction<'_>, image: &ImageId, container: &str) -> berth_state::Result<bool> {
         Self::hold_in(tx, image, container)
+    }
+
+    fn release_in(&self, tx: &mut Transaction<'_>, image: &ImageId, container: &str) -> berth_state::Result<bool> {
+        Self::release_in(tx, image, container)
     }
 
     fn release(&self, image: &ImageId, container: &str) {

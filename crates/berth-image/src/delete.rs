@@ -226,6 +226,16 @@ pub(crate) fn hold(tx: &mut Transaction<'_>, image: &ImageId, container: &str) -
     Ok(true)
 }
 
+/// Takes a claim back where the image is there and nothing goes with it. An image that is deleted later finds the claim
+/// gone, so nobody has to be asked what else is claimed.
+pub(crate) fn let_go(tx: &mut Transaction<'_>, image: &ImageId, container: &str) -> berth_state::Result<bool> {
+    let is_there = tx.exists::<ImageRecord>(image.as_str())?;
+    if is_there {
+        tx.delete::<HoldRecord>(&hold_key(image, container))?;
+    }
+    Ok(is_there)
+}
+
 /// Takes a claim back; what nobody else needs then is given back for removal.
 pub(crate) fn release(tx: &mut Transaction<'_>, image: &ImageId, container: &str, claims: &Claims) -> Result<Unneeded> {
     let key = hold_key(image, container);

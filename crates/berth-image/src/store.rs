@@ -316,6 +316,15 @@ impl ImageStore {
         Ok(())
     }
 
+    /// As [`Self::release`], within the transaction that removes the container's record; false: the image was deleted
+    /// meanwhile, so that its layers may go with the claim, and [`Self::release`] must see to it.
+    ///
+    /// # Errors
+    /// When the records cannot be read or written.
+    pub fn release_in(tx: &mut Transaction<'_>, image: &ImageId, container: &str) -> berth_state::Result<bool> {
+        delete::let_go(tx, image, container)
+    }
+
     /// Takes back the claims of containers that are no more (for the engine's start).
     ///
     /// # Errors

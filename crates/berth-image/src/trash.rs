@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, openat, renameat, unlinkat};
 use rustix::io::Errno;
@@ -14,6 +15,9 @@ const MAX_DEPTH: usize = 64;
 
 /// How far emptying steps back behind everything else (`nice(2)`).
 const NICENESS: i32 = 10;
+
+/// How long a trash that was empty gathers before it is emptied.
+const GATHERING: Duration = Duration::from_millis(100);
 
 /// Trashes that a thread is emptying, and whether something has come since it last looked.
 static BUSY: Mutex<BTreeMap<PathBuf, bool>> = Mutex::new(BTreeMap::new());
@@ -41,6 +45,8 @@ pub(crate) fn empty_in_background(trash: PathBuf) {
 fn take_turns(trash: &Path) {
     // Whoever waits for something goes first. A refusal costs speed only.
     let _ = rustix::process::nice(NICENESS);
+    // Whoever throws one thing away often throws more away: what comes in the meantime finds the directory free.
+    std::thread::sleep(GATHERING);
     loop {
         empty(trash);
         let mut busy = BUSY.lock().unwrap_or_else(PoisonError::into_inner);

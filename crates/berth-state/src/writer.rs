@@ -113,7 +113,9 @@ fn serve(connection: &Connection, queue: &Receiver<Job>) {
         while batch.len() < BATCH
             && let Ok(job) = queue.try_recv()
         {
-            if Some(job.durability) != durability {
+            // What need not wait for the disk does not wait for those that came after it; those before it, it waits
+            // for in any case.
+            if durability == Some(Durability::Relaxed) && job.durability == Durability::Synced {
                 carried = Some(job);
                 break;
             }

@@ -1,5 +1,7 @@
 //! Ending: the exit of the main process, and the container's removal.
 
+use std::collections::BTreeSet;
+
 use berth_oci::ImageId;
 use berth_shim::client::ClientError;
 use berth_state::Durability;
@@ -174,22 +176,25 @@ impl Task {
         let asked = self.ground.faults.at("remove.asked");
         let forgotten = match asked {
             Ok(()) => self.forget(durability).await,
-            refused => refused,
+            Err(refused) => Err(refused),
         };
-        if let Err(error) = forgotten {
-            tracing::error!(id = %self.id, %error, "removing a container");
-            self.with_volumes = false;
-            self.state = before;
-            return self.not_removed(&format!("removing container {}: {}", self.id, error.chain()));
-        }
+        let claims = match forgotten {
+            Ok(claims) => claims,
+            Err(error) => {
+                tracing::error!(id = %self.id, %error, "removing a container");
+                self.with_volumes = false;
+                self.state = before;
+                return self.not_removed(&format!("removing container {}: {}", self.id, error.chain()));
+            }
+        };
         let name = self.record.name.clone();
         self.unprepare().await;
         let discarded = match self.ground.faults.at("remove.forgotten") {
-            Ok(()) => self.discard_files().await,
+            Ok(()) => self.discard_files(claims.held).await,
             refused => refused,
         };
         if let Err(error) = discarded {
-            return self.died(&error).await;
+            return self.died(&error, claims.let_go).await;
         }
         self.ground.index_mut().remove(&self.id, &name);
         self.ground.sessions.forget(&self.id);
@@ -201,12 +206,19 @@ impl Task {
         Fate::Gone
     }
 
-    /// What of it is on disk does not go: it is recorded again, so that somebody can see to it.
-    async fn died(&mut self, error: &Error) -> Fate {
+    /// What of it is on disk does not go: it is recorded again, so that somebody can see to it, on the images it had.
+    async fn died(&mut self, error: &Error, images: Vec<ImageId>) -> Fate {
         let text =
             format!("container {}: driver \"overlay2\" failed to remove root filesystem: {}", self.id, error.chain());
         self.change(Change::RemoveFailed(text.clone()));
-        if let Err(error) = self.save(Durability::Synced).await {
+        let (ground, id, record) = (self.ground.clone(), self.id.clone(), self.record());
+        let again = move |tx: &mut berth_state::Transaction<'_>| {
+            for image in &images {
+                ground.images.hold(tx, image, id.as_str())?;
+            }
+            tx.put(id.as_str(), &record)
+        };
+        if let Err(error) = self.ground.store.write_async(Durability::Synced, again).await {
             // The next daemon sweeps what no record speaks of.
             tracing::error!(id = %self.id, %error, "recording a removal that failed");
         }
@@ -221,19 +233,27 @@ impl Task {
         Fate::Lives
     }
 
-    async fn forget(&self, durability: Durability) -> Result<()> {
+    /// Removes its record, and with it its claims on images: one write, one wait for the disk.
+    async fn forget(&self, durability: Durability) -> Result<Claims> {
         let (id, ground) = (self.id.clone(), self.ground.clone());
+        let all = std::iter::once(self.record.image.clone()).chain(mounted_images(&self.record.effective.mounts));
+        let (all, store): (BTreeSet<ImageId>, _) = (all.collect(), ground.images.clone());
         let parting = self.part_from_volumes().await?;
         let (used, anonymous) = parting.as_ref().map(Parting::names).unwrap_or_default();
         let delete = move |tx: &mut berth_state::Transaction<'_>| {
             tx.delete::<ContainerRecord>(id.as_str())?;
-            volumes::release_in(tx, id.as_str(), &used, &anonymous)
+            let mut claims = Claims::default();
+            for image in all {
+                let gone = store.release_in(tx, &image, id.as_str())?;
+                if gone { claims.let_go.push(image) } else { claims.held.push(image) }
+            }
+            Ok((volumes::release_in(tx, id.as_str(), &used, &anonymous)?, claims))
         };
-        let gone = self.ground.store.write_async(durability, delete).await?;
+        let (gone, claims) = self.ground.store.write_async(durability, delete).await?;
         if let Some(parting) = parting {
             drop(tokio::task::spawn_blocking(move || parting.finish(&ground.volumes, &gone)).await);
         }
-        Ok(())
+        Ok(claims)
     }
 
     /// Makes sure that nobody comes to need the volumes that go with it. `None`: it has no volumes.
@@ -248,13 +268,12 @@ impl Task {
         parting.map(Some).map_err(|e| Error::Internal(format!("removing a container's volumes: {e}")))
     }
 
-    async fn discard_files(&self) -> Result<()> {
-        let (ground, id) = (self.ground.clone(), self.id.clone());
-        let (directory, image) = (self.paths.directory.clone(), self.record.image.clone());
-        let mounted = mounted_images(&self.record.effective.mounts);
+    /// `held`: images that are to be released when the files are gone.
+    async fn discard_files(&self, held: Vec<ImageId>) -> Result<()> {
+        let (ground, id, directory) = (self.ground.clone(), self.id.clone(), self.paths.directory.clone());
         let discard = move || {
             berth_image::snapshot::discard(&directory, &ground.trash()).map_err(crate::images::from_image)?;
-            for image in std::iter::once(image).chain(mounted) {
+            for image in held {
                 ground.images.release(&image, id.as_str());
             }
             Ok(())
@@ -262,6 +281,15 @@ impl Task {
         let discarded = tokio::task::spawn_blocking(discard).await;
         discarded.map_err(|e| Error::Internal(format!("removing a container's files: {e}")))?
     }
+}
+
+/// A removed container's claims on images.
+#[derive(Debug, Default)]
+struct Claims {
+    /// It has no claim on them any more.
+    let_go: Vec<ImageId>,
+    /// They were deleted by force: what only it had goes with its claim, and not before its files.
+    held: Vec<ImageId>,
 }
 
 /// The images that are mounted, besides the container's own.

@@ -78,6 +78,10 @@ impl Images for OneDirectory {
         Ok(true)
     }
 
+    fn release_in(&self, _: &mut Transaction<'_>, _: &ImageId, _: &str) -> berth_state::Result<bool> {
+        Ok(true)
+    }
+
     fn release(&self, _: &ImageId, _: &str) {}
 
     fn retain(&self, _: &dyn Fn(&str) -> bool) {}
