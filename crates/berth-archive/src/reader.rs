@@ -1,6 +1,6 @@
 //! Entry by entry through an archive that comes as a stream.
 
-use std::io::Read;
+use std::io::{BufRead, Read};
 
 use super::header::{BLOCK, Header, sparse_segments};
 use super::pax::{Pax, decimal};
@@ -73,14 +73,8 @@ impl<R: Read> Reader<R> {
     /// # Errors
     /// The archive is cut off or cannot be read.
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<(u64, usize), ArchiveError> {
-        let (offset, room) = match &mut self.sparse {
-            Some(map) => match map.position() {
-                Some(position) => position,
-                None => return Ok((0, 0)),
-            },
-            None => (self.written, self.remaining),
-        };
-        let want = room.min(self.remaining).min(buffer.len() as u64) as usize;
+        let (offset, room) = self.room();
+        let want = room.min(buffer.len() as u64) as usize;
         if want == 0 {
             return Ok((offset, 0));
         }
@@ -88,12 +82,52 @@ impl<R: Read> Reader<R> {
         if got == 0 {
             return Err(ArchiveError::Truncated);
         }
-        self.remaining -= got as u64;
-        self.written += got as u64;
-        if let Some(map) = &mut self.sparse {
-            map.advance(got as u64);
-        }
+        self.advance(got);
         Ok((offset, got))
+    }
+
+    /// Where in the file the next data goes, and how much of it there is in one piece.
+    fn room(&mut self) -> (u64, u64) {
+        match &mut self.sparse {
+            Some(map) => map.position().map_or((0, 0), |(offset, room)| (offset, room.min(self.remaining))),
+            None => (self.written, self.remaining),
+        }
+    }
+
+    fn advance(&mut self, bytes: usize) {
+        self.remaining -= bytes as u64;
+        self.written += bytes as u64;
+        if let Some(map) = &mut self.sparse {
+            map.advance(bytes as u64);
+        }
+    }
+
+    /// As [`Self::read`], without copying: what the input has ready. To be followed by [`Self::taken`].
+    ///
+    /// # Errors
+    /// The archive is cut off or cannot be read.
+    pub fn ready(&mut self) -> Result<(u64, &[u8]), ArchiveError>
+    where
+        R: BufRead,
+    {
+        let (offset, room) = self.room();
+        if room == 0 {
+            return Ok((offset, &[]));
+        }
+        let ready = self.input.fill_buf()?;
+        if ready.is_empty() {
+            return Err(ArchiveError::Truncated);
+        }
+        Ok((offset, &ready[..ready.len().min(usize::try_from(room).unwrap_or(usize::MAX))]))
+    }
+
+    /// So much of what was ready has been used.
+    pub fn taken(&mut self, bytes: usize)
+    where
+        R: BufRead,
+    {
+        self.input.consume(bytes);
+        self.advance(bytes);
     }
 
     /// Takes what was not read of the current entry's data off the reader's hands: so many bytes of [`Self::input`],

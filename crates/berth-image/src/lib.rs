@@ -56,7 +56,7 @@ pub use layers::lower::Lower;
 pub use lease::Lease;
 pub use load::LoadEvent;
 pub use prune::Pruned;
-pub use pull::decompress::decompress;
+pub use pull::decompress::{decompress, is_plain};
 pub use pull::{PlannedLayer, PullPlan, Remote};
 pub use push::{Push, PushEvent, PushPhase, Pushed};
 pub use rebase::Rebased;

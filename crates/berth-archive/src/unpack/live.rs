@@ -1,7 +1,7 @@
 //! Putting an archive's files into a tree that is in use, as `docker cp` does: nothing is taken for granted about what
 //! lies there, and what lies there may change at any moment.
 
-use std::io::Read;
+use std::io::BufRead;
 use std::os::fd::OwnedFd;
 
 use rustix::fs::FileType;
@@ -35,17 +35,16 @@ pub struct Rules {
 ///
 /// # Errors
 /// What is wrong with the archive, or what the kernel refused. What was extracted before stays.
-pub fn extract(archive: impl Read, target: Target, rules: Rules) -> Result<(), UnpackError> {
+pub fn extract(archive: impl BufRead, target: Target, rules: Rules) -> Result<(), UnpackError> {
     let mut reader = Reader::new(archive);
     let mut tree = Tree::within(target.root, rules.owner);
     let mut names = Names { directory: target.directory, rename: target.rename, first: None };
-    let mut buffer = vec![0; 256 << 10];
     while let Some(entry) = reader.next()? {
         let Some(name) = names.place(&entry.path)? else { continue };
         if rules.keep_kind {
             keep_kind(&mut tree, &name, &entry, &names.directory)?;
         }
-        put(&mut tree, &mut reader, &entry, &name, &names, &mut buffer)?;
+        put(&mut tree, &mut reader, &entry, &name, &names)?;
     }
     reader.finish()?;
     tree.finish()
@@ -53,15 +52,14 @@ pub fn extract(archive: impl Read, target: Target, rules: Rules) -> Result<(), U
 
 fn put(
     tree: &mut Tree,
-    reader: &mut Reader<impl Read>,
+    reader: &mut Reader<impl BufRead>,
     entry: &Entry,
     name: &Name,
     names: &Names,
-    buffer: &mut [u8],
 ) -> Result<(), UnpackError> {
     match entry.kind {
         Kind::Directory => tree.directory(name, entry),
-        Kind::File => tree.file(name, entry, reader, buffer),
+        Kind::File => tree.file(name, entry, reader),
         Kind::HardLink => {
             let missing = || UnpackError::LinkTarget { link: lossy(&entry.path), target: lossy(&entry.link) };
             let target = names.known(&entry.link)?.ok_or_else(missing)?;
@@ -177,6 +175,27 @@ mod tests {
         }
         extract(&archive(from.path(), "d", ".")[..], target(to.path(), "x/e", None), OURS).unwrap();
         assert_eq!(fs::read(to.path().join("x/e/f")).unwrap(), b"one");
+    }
+
+    /// Whoever has the old file open keeps it as it was; its place is taken by another one.
+    #[test]
+    fn large_files_are_replaced_not_overwritten() {
+        let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (new, old) = (vec![8_u8; 9 << 20], vec![7_u8; 6 << 20]);
+        fs::write(from.path().join("f"), &new).unwrap();
+        let archive = archive(from.path(), "f", "f");
+        for _ in 0..3 {
+            let path = to.path().join("f");
+            drop(fs::remove_file(&path));
+            fs::write(&path, &old).unwrap();
+            let mut held = File::open(&path).unwrap();
+            extract(std::io::BufReader::with_capacity(100_000, &archive[..]), target(to.path(), "", None), OURS)
+                .unwrap();
+            assert!(fs::read(&path).unwrap() == new);
+            let mut kept = Vec::new();
+            std::io::Read::read_to_end(&mut held, &mut kept).unwrap();
+            assert!(kept == old);
+        }
     }
 
     #[test]

@@ -7,9 +7,10 @@
 mod attributes;
 mod live;
 mod path;
+mod replaced;
 mod tree;
 
-use std::io::Read;
+use std::io::{BufRead, Read};
 use std::path::Path;
 
 use rustix::io::Errno;
@@ -159,9 +160,9 @@ pub trait Form<R: Read> {
 ///
 /// # Errors
 /// What is wrong with the layer, or what the kernel refused.
-pub fn unpack(archive: impl Read, directory: &Path, limits: Limits) -> Result<Unpacked, UnpackError> {
+pub fn unpack(archive: impl BufRead, directory: &Path, limits: Limits) -> Result<Unpacked, UnpackError> {
     let mut reader = Reader::new(archive);
-    let mut filling = Filling { tree: Tree::open(directory)?, buffer: vec![0; 128 * 1024] };
+    let mut filling = Filling { tree: Tree::open(directory)? };
     let done = build(&mut reader, &mut filling, limits)?;
     reader.finish()?;
     filling.tree.finish()?;
@@ -220,10 +221,9 @@ fn place<R: Read>(form: &mut impl Form<R>, reader: &mut Reader<R>, entry: &Entry
 /// A directory that is being filled.
 struct Filling {
     tree: Tree,
-    buffer: Vec<u8>,
 }
 
-impl<R: Read> Form<R> for Filling {
+impl<R: BufRead> Form<R> for Filling {
     fn root(&mut self, entry: &Entry) -> Result<(), UnpackError> {
         self.tree.root(entry)
     }
@@ -233,7 +233,7 @@ impl<R: Read> Form<R> for Filling {
     }
 
     fn file(&mut self, name: &Name, entry: &Entry, reader: &mut Reader<R>) -> Result<(), UnpackError> {
-        self.tree.file(name, entry, reader, &mut self.buffer)
+        self.tree.file(name, entry, reader)
     }
 
     fn symlink(&mut self, name: &Name, entry: &Entry) -> Result<(), UnpackError> {

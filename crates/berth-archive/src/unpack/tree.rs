@@ -1,7 +1,7 @@
 //! Making files below one directory, whatever lies in the way.
 
 use std::collections::HashMap;
-use std::io::Read;
+use std::io::BufRead;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
@@ -12,6 +12,7 @@ use rustix::fs::{
 use rustix::io::{Errno, pwrite};
 
 use super::path::Name;
+use super::replaced::Replaced;
 use super::{Owner, UnpackError, attributes, lossy};
 use crate::{Entry, Kind, Reader};
 
@@ -28,7 +29,11 @@ pub(super) struct Tree {
     owner: Owner,
     /// Directories' times change with what is made in them, so they are set at the end.
     times: HashMap<Vec<u8>, (i64, u32)>,
+    replaced: Replaced,
 }
+
+/// Bytes written, or found to be a hole, at once.
+const PIECE: usize = 256 << 10;
 
 /// How often the kernel may ask to be asked again.
 const ATTEMPTS: usize = 10_000;
@@ -51,7 +56,7 @@ impl Tree {
 
     /// A tree whose root is open for reading.
     pub(super) fn within(root: OwnedFd, owner: Owner) -> Self {
-        Self { root, parents: HashMap::new(), owner, times: HashMap::new() }
+        Self { root, parents: HashMap::new(), owner, times: HashMap::new(), replaced: Replaced::default() }
     }
 
     /// What lies under a name, if anything does.
@@ -107,27 +112,23 @@ impl Tree {
         Ok(())
     }
 
-    pub(super) fn file(
-        &mut self,
-        name: &Name,
-        entry: &Entry,
-        reader: &mut Reader<impl Read>,
-        buffer: &mut [u8],
-    ) -> Step<()> {
+    pub(super) fn file(&mut self, name: &Name, entry: &Entry, reader: &mut Reader<impl BufRead>) -> Step<()> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file =
             self.make(name, "making the file", |parent, base| openat(parent, base, flags, Mode::RUSR | Mode::WUSR))?;
         let mut end = 0;
         loop {
-            let (offset, got) = reader.read(buffer)?;
-            if got == 0 {
+            let (offset, ready) = reader.ready()?;
+            if ready.is_empty() {
                 break;
             }
-            if is_hole(&buffer[..got]) {
-                continue;
+            let length = ready.len().min(PIECE);
+            let piece = &ready[..length];
+            if !is_hole(piece) {
+                write_at(&file, piece, offset).map_err(failed("writing", name.path()))?;
+                end = offset + length as u64;
             }
-            write_at(&file, &buffer[..got], offset).map_err(failed("writing", name.path()))?;
-            end = offset + got as u64;
+            reader.taken(length);
         }
         if end < entry.size {
             ftruncate(&file, entry.size).map_err(failed("growing", name.path()))?;
@@ -218,9 +219,11 @@ impl Tree {
         doing: &'static str,
         make: impl Fn(BorrowedFd<'_>, &[u8]) -> Result<T, Errno>,
     ) -> Step<T> {
+        let mut replaced = std::mem::take(&mut self.replaced);
         let parent = self.parent(name.parent())?;
-        match make(parent, name.base()) {
+        let made = match make(parent, name.base()) {
             Err(Errno::EXIST) => {
+                replaced.hold(parent, name.base());
                 remove(parent, name.base()).map_err(failed("replacing", name.path()))?;
                 let made = make(parent, name.base()).map_err(failed(doing, name.path()));
                 // What was there may have been a directory that is open.
@@ -228,7 +231,9 @@ impl Tree {
                 made
             }
             made => made.map_err(failed(doing, name.path())),
-        }
+        };
+        self.replaced = replaced;
+        made
     }
 
     /// The directory that an entry goes into, made where the archive does not list it.

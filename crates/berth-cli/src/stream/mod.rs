@@ -52,7 +52,7 @@ pub(crate) async fn copy(stream: Hijacked, attached: &Attached) -> Result<Ended,
     let mut buffer = vec![0u8; BUFFER];
     // What was typed and is not sent yet. Sending waits beside reading: a container that echoes stops taking input
     // until its output is read.
-    let mut unsent = Vec::new();
+    let (mut unsent, mut sent) = (Vec::new(), 0);
     let ended = signals::ends_us();
     tokio::pin!(ended);
     loop {
@@ -66,15 +66,16 @@ pub(crate) async fn copy(stream: Hijacked, attached: &Attached) -> Result<Ended,
                 Err(error) if is_hangup(&error) => return Ok(Ended::Output),
                 Err(error) => return Err(error.into()),
             },
-            sent = to.write(&unsent), if !unsent.is_empty() => match sent {
-                Ok(n) => drop(unsent.drain(..n)),
+            taken = to.write(&unsent[sent..]), if sent < unsent.len() => match taken {
+                Ok(n) => sent += n,
                 // A container that no longer reads is no reason to stop showing what it says.
                 Err(_) => {
                     typed = None;
                     unsent.clear();
+                    sent = 0;
                 }
             },
-            chunk = next(&mut typed), if unsent.is_empty() => match chunk {
+            chunk = next(&mut typed), if sent == unsent.len() => match chunk {
                 None => {
                     typed = None;
                     _ = to.shutdown().await;
@@ -88,7 +89,7 @@ pub(crate) async fn copy(stream: Hijacked, attached: &Attached) -> Result<Ended,
                         None => Some(bytes),
                     };
                     let Some(bytes) = pass else { return Ok(Ended::Detached) };
-                    unsent = bytes;
+                    (unsent, sent) = (bytes, 0);
                 }
             },
         }

@@ -13,7 +13,7 @@ mod path;
 mod root;
 mod stream;
 
-use std::io::Read;
+use std::io::{self, BufRead, BufReader};
 use std::sync::Arc;
 
 use berth_archive::{Owner, Rules, Target, UnpackError};
@@ -31,6 +31,9 @@ pub use stream::{Archive, Pieces};
 
 use path::Asked;
 use root::Root;
+
+/// Bytes unpacked at once.
+const BUFFER: usize = 256 << 10;
 
 /// How files are put into a container.
 #[derive(Debug, Clone, Copy, Default)]
@@ -84,8 +87,7 @@ impl Containers {
             let owner = if options.own { owner(&root, &user)? } else { Owner::Recorded };
             let target = Target { root: root.reopened()?, directory: root.below(&directory)?, rename: None };
             let rules = Rules { owner, keep_kind: options.keep_kind };
-            let incoming = std::io::BufReader::with_capacity(256 << 10, stream::Reader::new(archive));
-            let plain = berth_image::decompress(incoming).map_err(|e| broken(&path, e.to_string()))?;
+            let plain = plain(stream::Reader::new(archive)).map_err(|e| broken(&path, e.to_string()))?;
             extract(plain, target, rules, &path)
         })
         .await
@@ -169,7 +171,15 @@ fn broken(path: &str, why: String) -> Error {
     Error::Invalid(format!("extracting the archive to {path}: {why}"))
 }
 
-fn extract(archive: impl Read, target: Target, rules: Rules, path: &str) -> Result<()> {
+/// An archive without its compression. One that has none is not copied on the way.
+fn plain(mut incoming: stream::Reader) -> io::Result<Box<dyn BufRead>> {
+    Ok(match berth_image::is_plain(incoming.fill_buf()?) {
+        true => Box::new(incoming),
+        false => Box::new(BufReader::with_capacity(BUFFER, berth_image::decompress(incoming)?)),
+    })
+}
+
+fn extract(archive: impl BufRead, target: Target, rules: Rules, path: &str) -> Result<()> {
     berth_archive::extract(archive, target, rules).map_err(|error| match error {
         UnpackError::Step { errno: rustix::io::Errno::ROFS, .. } => {
             Error::ReadOnly("mounted volume is marked read-only")

@@ -1,9 +1,9 @@
 //! Archives between a blocking thread, which makes or takes them, and everybody else.
 
-use std::io;
+use std::io::{self, BufRead};
 
 use berth_archive::{Output, Writer};
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use tokio::sync::mpsc;
 
 /// Pieces under way; each is a quarter of a megabyte.
@@ -59,16 +59,28 @@ impl Reader {
     }
 }
 
-impl io::Read for Reader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+impl io::BufRead for Reader {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
         while self.current.is_empty() {
             match self.pieces.blocking_recv() {
                 Some(piece) => self.current = piece?,
-                None => return Ok(0),
+                None => break,
             }
         }
-        let got = buffer.len().min(self.current.len());
-        buffer[..got].copy_from_slice(&self.current.split_to(got));
+        Ok(&self.current)
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.current.advance(bytes);
+    }
+}
+
+impl io::Read for Reader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let ready = self.fill_buf()?;
+        let got = buffer.len().min(ready.len());
+        buffer[..got].copy_from_slice(&ready[..got]);
+        self.consume(got);
         Ok(got)
     }
 }

@@ -36,6 +36,11 @@ pub fn decompress<'a>(input: impl BufRead + Send + 'a) -> io::Result<Box<dyn Rea
     })
 }
 
+/// Whether what begins so is certainly not compressed; of too few bytes nothing is certain.
+pub fn is_plain(beginning: &[u8]) -> bool {
+    beginning.len() >= LONGEST_MAGIC && Form::of(beginning) == Form::Plain
+}
+
 /// How `input` is compressed, and all of it again. A network may give its first bytes one by one.
 ///
 /// # Errors

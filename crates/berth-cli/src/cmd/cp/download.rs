@@ -1,12 +1,12 @@
 //! Out of a container.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::path::Path;
 
 use berth_archive::{Owner, Rules, Target as Into, extract};
 use berth_client::{ByteStream, Client};
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use tokio::sync::mpsc;
 
 use super::Options;
@@ -40,8 +40,7 @@ pub(super) async fn run(client: &Client, container: &str, from: &str, to: &str, 
     let mut progress = Progress::new("Copying from container", options.quiet);
     let (sender, receiver) = mpsc::channel(QUEUE);
     let extracting = std::thread::spawn(move || {
-        let reader = io::BufReader::with_capacity(256 << 10, Received { receiver, current: Bytes::new() });
-        extract(reader, into, Rules { owner: Owner::Ours, keep_kind: true })
+        extract(Received { receiver, current: Bytes::new() }, into, Rules { owner: Owner::Ours, keep_kind: true })
     });
     let came = relay(archive, sender, &mut progress).await;
     let extracted = extracting.join().map_err(|_| Failure::new("writing what was copied failed"))?;
@@ -121,16 +120,28 @@ struct Received {
     current: Bytes,
 }
 
-impl Read for Received {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+impl BufRead for Received {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
         while self.current.is_empty() {
             match self.receiver.blocking_recv() {
                 Some(piece) => self.current = piece,
-                None => return Ok(0),
+                None => break,
             }
         }
-        let got = buffer.len().min(self.current.len());
-        buffer[..got].copy_from_slice(&self.current.split_to(got));
+        Ok(&self.current)
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.current.advance(bytes);
+    }
+}
+
+impl Read for Received {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let ready = self.fill_buf()?;
+        let got = buffer.len().min(ready.len());
+        buffer[..got].copy_from_slice(&ready[..got]);
+        self.consume(got);
         Ok(got)
     }
 }
