@@ -107,7 +107,7 @@ impl Call<'_> {
     /// Sends; an error answer becomes an [`Error::Api`], and a version that is too new is talked down once.
     pub(crate) async fn send(self) -> Result<Answer, Error> {
         let answer = self.exchange().await?;
-        if answer.response.status().as_u16() < 400 {
+        if worked(answer.response.status()) {
             return Ok(answer);
         }
         let theirs = api_version(&answer.response);
@@ -115,7 +115,7 @@ impl Call<'_> {
         let too_new = error.status() == Some(400) && error.to_string().contains("is too new");
         if too_new && theirs.is_some_and(|version| self.client.inner.agree(version)) {
             let answer = self.exchange().await?;
-            return match answer.response.status().as_u16() < 400 {
+            return match worked(answer.response.status()) {
                 true => Ok(answer),
                 false => Err(self.refusal(answer).await?),
             };
@@ -176,6 +176,12 @@ impl Call<'_> {
     }
 }
 
+/// An answer that sends us elsewhere did nothing: dockerd gives one to names that it reads as paths (`volume rm a/../b`).
+fn worked(status: StatusCode) -> bool {
+    !status.is_client_error() && !status.is_server_error() && !status.is_redirection()
+        || status == StatusCode::NOT_MODIFIED
+}
+
 fn api_version(response: &Response<Incoming>) -> Option<ApiVersion> {
     response.headers().get("Api-Version")?.to_str().ok()?.parse().ok()
 }
@@ -190,5 +196,26 @@ fn message(body: &[u8], status: StatusCode) -> String {
     match String::from_utf8_lossy(body).trim() {
         "" => format!("the daemon answered {status} and no reason"),
         text => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sent_elsewhere_is_not_done() {
+        for done in [StatusCode::SWITCHING_PROTOCOLS, StatusCode::OK, StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED]
+        {
+            assert!(worked(done), "{done}");
+        }
+        for not in [
+            StatusCode::MOVED_PERMANENTLY,
+            StatusCode::TEMPORARY_REDIRECT,
+            StatusCode::NOT_FOUND,
+            StatusCode::BAD_GATEWAY,
+        ] {
+            assert!(!worked(not), "{not}");
+        }
     }
 }
