@@ -148,8 +148,8 @@ fn enable(directory: &Path, controllers: &[String]) {
     }
 }
 
-/// How long removal waits for processes that are just going, each time twice as long as before: half a second in all.
-const PATIENCE: u32 = 12;
+/// How long removal waits for processes that are just going, each time twice as long as before: four seconds in all.
+const PATIENCE: u32 = 15;
 const FIRST_WAIT: Duration = Duration::from_micros(125);
 
 /// Removes every directory, and what is below it. All are tried; the first error is told.

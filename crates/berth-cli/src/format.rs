@@ -83,6 +83,20 @@ fn unescape(text: &str) -> String {
     text.replace("\\t", "\t").replace("\\n", "\n")
 }
 
+/// What a list's fields are called in its first line.
+pub(crate) fn headings<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> Value {
+    Value::map(fields.into_iter().map(heading).collect())
+}
+
+/// The same of a list whose things have labels.
+pub(crate) fn headings_and_labels<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> Value {
+    Value::map(fields.into_iter().map(heading).chain([crate::label::heading()]).collect())
+}
+
+fn heading((name, heading): (&str, &str)) -> (String, Value) {
+    (name.to_owned(), Value::text(heading))
+}
+
 /// A template that can't be parsed.
 pub(crate) fn bad_template(error: &ParseError) -> Failure {
     Failure::new(format!("template parsing error: {error}"))

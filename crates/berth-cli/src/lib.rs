@@ -19,6 +19,7 @@ mod flag;
 mod format;
 mod global;
 mod grammar;
+mod label;
 mod manifest;
 mod ondemand;
 mod order;

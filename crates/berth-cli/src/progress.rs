@@ -1,4 +1,4 @@
-//! A pull as it goes on: lines that are rewritten on a terminal, plain lines elsewhere.
+//! A pull, push or load as it goes on: lines that are rewritten on a terminal, plain lines elsewhere.
 
 mod total;
 
@@ -6,13 +6,62 @@ use std::io::Write;
 use std::time::Instant;
 
 use berth_api::progress::{JsonMessage, ProgressDetail};
+use berth_client::{Error, Lines};
 
+use crate::failure::Failure;
+use crate::terminal;
 use crate::unit::size::human4;
 use total::Total;
 
+/// Where messages are shown, and how much of them.
+#[derive(Debug)]
+pub(crate) struct View<W: Write> {
+    pub(crate) out: W,
+    /// `out` is a terminal.
+    pub(crate) live: bool,
+    /// Nothing but failures.
+    pub(crate) quiet: bool,
+}
+
+/// Why messages ended early.
+#[derive(Debug)]
+pub(crate) enum Broken {
+    /// The daemon said so, in these words.
+    Said(String),
+    /// What came of the daemon is no messages, or it is gone.
+    Stream(Error),
+}
+
+impl From<Broken> for Failure {
+    fn from(broken: Broken) -> Self {
+        Self::new(match broken {
+            Broken::Said(text) => text,
+            Broken::Stream(error) => error.to_string(),
+        })
+    }
+}
+
+/// Shows messages to their end; `seen` is told each before.
+pub(crate) async fn follow<W: Write>(
+    mut messages: Lines<JsonMessage>,
+    view: View<W>,
+    mut seen: impl FnMut(&JsonMessage),
+) -> Result<(), Broken> {
+    let width = terminal::size().map_or(80, |(_, columns)| columns.into());
+    let mut progress = Progress::new(view.out, view.live, width);
+    while let Some(message) = messages.next().await {
+        let message = message.map_err(Broken::Stream)?;
+        seen(&message);
+        if !view.quiet || !message.error.is_empty() || message.error_detail.is_some() {
+            progress.show(&message).map_err(Broken::Said)?;
+        }
+    }
+    Ok(())
+}
+
 /// Shows the messages of one pull.
 #[derive(Debug)]
-pub(crate) struct Progress<W: Write> {
+struct Progress<W: Write> {
     out: W,
     live: bool,
     width: usize,
@@ -25,12 +74,12 @@ pub(crate) struct Progress<W: Write> {
 
 impl<W: Write> Progress<W> {
     /// `live`: `out` is a terminal `width` columns wide.
-    pub(crate) fn new(out: W, live: bool, width: usize) -> Self {
+    fn new(out: W, live: bool, width: usize) -> Self {
         Self { out, live, width, lines: Vec::new(), total: Total::default(), totalled: false }
     }
 
     /// Shows one message; a failure comes back as its text.
-    pub(crate) fn show(&mut self, message: &JsonMessage) -> Result<(), String> {
+    fn show(&mut self, message: &JsonMessage) -> Result<(), String> {
         if let Some(detail) = &message.error_detail {
             return Err(detail.message.clone());
         }

@@ -93,7 +93,7 @@ impl Client {
     /// # Errors
     /// The daemon cannot be reached.
     pub async fn dial(&self) -> Result<crate::Stream, Error> {
-        crate::Stream::open(&self.inner.host, &self.inner.way).await
+        crate::connection::reach(&self.inner.host, &self.inner.way).await
     }
 
     /// The same client, sending these headers with every request. The first call counts.

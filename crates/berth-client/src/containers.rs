@@ -1,6 +1,6 @@
 //! Calls about containers.
 
-use berth_api::container::{AllStopped, ContainersPruned, UpdateResponse};
+use berth_api::container::{AllStopped, UpdateResponse};
 use berth_api::plan::CreatePlan;
 use berth_api::stats::{Stats, Top};
 use berth_api::{
@@ -277,15 +277,6 @@ impl Client {
     pub async fn rename_container(&self, id: &str, name: &str) -> Result<(), Error> {
         let path = Path::new(&["containers", id, "rename"]).text("name", name);
         self.call(Method::POST, path).done().await
-    }
-
-    /// Removes every container that does not run and that `which` does not spare.
-    ///
-    /// # Errors
-    /// 409: another prune is under way.
-    pub async fn prune_containers(&self, which: &Filters) -> Result<ContainersPruned, Error> {
-        let path = Path::new(&["containers", "prune"]).text("filters", &filters(which));
-        self.call(Method::POST, path).decode().await
     }
 
     /// Stops every container because the host goes down (berth's own call).

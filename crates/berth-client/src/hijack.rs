@@ -64,7 +64,7 @@ impl Hijacked {
     }
 }
 
-type Secure = Box<tokio_rustls::client::TlsStream<tokio::net::TcpStream>>;
+type Secure = Box<tokio_rustls::TlsStream<tokio::net::TcpStream>>;
 
 /// What comes from the daemon.
 #[derive(Debug)]

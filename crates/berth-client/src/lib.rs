@@ -33,9 +33,9 @@ mod tls;
 mod volumes;
 
 pub use archives::ImportOptions;
+pub use berth_connection::Stream;
 pub use body::{ByteStream, Lines};
 pub use client::{Client, Dialer};
-pub use connection::Stream;
 pub use containers::{AttachOptions, ListOptions, LogsOptions, RemoveOptions, StopOptions, WaitCondition, WaitHandle};
 pub use error::Error;
 pub use files::{CommitOptions, UploadOptions};

@@ -1,7 +1,6 @@
-//! A real registry: Debian's `docker-registry` on a port of its own.
+//! A real registry: Debian's `docker-registry` on a port that the kernel gives it.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -30,54 +29,35 @@ impl Registry {
     /// An empty registry; `root` is emptied first.
     #[must_use]
     pub fn start(root: &Path) -> Self {
-        Self::start_in(root, &[]).ready()
+        Self::start_in(root, &[])
     }
 
     /// An empty registry that only [`USER`] may use, with [`PASSWORD`].
     #[must_use]
     pub fn start_guarded(root: &Path) -> Self {
-        let registry =
-            Self::prepare(root, Some(json!({"htpasswd": {"realm": "berth", "path": root.join("htpasswd")}})));
+        prepare(root, Some(json!({"htpasswd": {"realm": "berth", "path": root.join("htpasswd")}})));
         fs::write(root.join("htpasswd"), format!("{USER}:{PASSWORD_HASH}\n")).unwrap();
-        spawn_until_we_end(root, &[]);
-        registry.ready()
+        Self::spawn(root, &[])
     }
 
-    fn ready(self) -> Self {
-        let root = &self.root;
-        let deadline = Instant::now() + Duration::from_secs(120);
-        while TcpStream::connect(&self.host).is_err() {
-            assert!(Instant::now() < deadline, "the registry does not answer: see {}", root.join("log").display());
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        self
-    }
-
-    /// The same, started by `wrapper` (`nsenter …`) and perhaps not ready yet.
+    /// The same, started by `wrapper` (`nsenter …`).
     #[must_use]
     pub fn start_in(root: &Path, wrapper: &[&str]) -> Self {
-        let registry = Self::prepare(root, None);
-        spawn_until_we_end(root, wrapper);
-        registry
+        prepare(root, None);
+        Self::spawn(root, wrapper)
     }
 
-    /// A port, an empty directory, a configuration.
-    fn prepare(root: &Path, auth: Option<serde_json::Value>) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let host = format!("127.0.0.1:{port}");
-        drop(fs::remove_dir_all(root));
-        fs::create_dir_all(root).unwrap();
-        let mut config = json!({
-            "version": 0.1,
-            "log": {"level": "info", "accesslog": {"disabled": false}},
-            "storage": {"filesystem": {"rootdirectory": root.join("data")}, "delete": {"enabled": true}},
-            "http": {"addr": host},
-        });
-        if let Some(auth) = auth {
-            config["auth"] = auth;
+    fn spawn(root: &Path, wrapper: &[&str]) -> Self {
+        spawn_until_we_end(root, wrapper);
+        let log = root.join("log");
+        let deadline = Instant::now() + Duration::from_secs(120);
+        loop {
+            if let Some(host) = listening(&fs::read_to_string(&log).unwrap_or_default()) {
+                return Self { host, root: root.to_owned() };
+            }
+            assert!(Instant::now() < deadline, "the registry does not listen: see {}", log.display());
+            std::thread::sleep(Duration::from_millis(10));
         }
-        fs::write(root.join("config.yml"), config.to_string()).unwrap();
-        Self { host, root: root.to_owned() }
     }
 
     /// How many lines of the access log contain `text`.
@@ -108,6 +88,29 @@ impl Registry {
         args.extend(more);
         command("skopeo", &args);
     }
+}
+
+/// An empty directory and a configuration.
+fn prepare(root: &Path, auth: Option<serde_json::Value>) {
+    drop(fs::remove_dir_all(root));
+    fs::create_dir_all(root).unwrap();
+    let mut config = json!({
+        "version": 0.1,
+        "log": {"level": "info", "accesslog": {"disabled": false}},
+        "storage": {"filesystem": {"rootdirectory": root.join("data")}, "delete": {"enabled": true}},
+        "http": {"addr": "127.0.0.1:0"},
+    });
+    if let Some(auth) = auth {
+        config["auth"] = auth;
+    }
+    fs::write(root.join("config.yml"), config.to_string()).unwrap();
+}
+
+/// Where its log says that it listens.
+fn listening(log: &str) -> Option<String> {
+    let (_, rest) = log.split_once("msg=\"listening on ")?;
+    let end = rest.find(['"', ','])?;
+    Some(rest[..end].to_owned())
 }
 
 /// Starts the registry from a thread that never ends, and has the kernel kill it when that thread does: with the

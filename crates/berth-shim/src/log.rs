@@ -9,6 +9,7 @@
 mod compress;
 mod entry;
 mod file;
+mod format;
 mod journal;
 mod lines;
 mod local;
@@ -24,7 +25,8 @@ use crate::clock::Moment;
 use crate::poller::{Poller, Token};
 use crate::protocol::{LogDriver, LogPlan};
 use entry::Encoder;
-use file::{Format, LogFile};
+use file::LogFile;
+use format::Format;
 use lines::{Line, Lines};
 use remote::Remote;
 

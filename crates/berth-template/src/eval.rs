@@ -6,6 +6,7 @@ use std::rc::Rc;
 use gotmpl::parse::{BranchNode, CommandNode, Expr, ListNode, Node, Number, PipeNode, Pos, TemplateNode};
 
 use crate::error::closest;
+use crate::expression::{position, print};
 use crate::signature::{self, Signature};
 use crate::{Function, Object, RenderError, Value, builtin};
 
@@ -378,7 +379,7 @@ impl<'a> Evaluation<'a> {
     }
 
     fn error_at(&self, expr: &Expr, message: String) -> RenderError {
-        self.error(go_position(expr), print(expr), message)
+        self.error(position(expr), print(expr), message)
     }
 
     fn error_at_pipe(&self, pipe: &PipeNode, message: String) -> RenderError {
@@ -394,37 +395,4 @@ impl<'a> Evaluation<'a> {
         let column = before.len() - before.rfind('\n').map_or(0, |at| at + 1);
         RenderError { template: self.name.to_owned(), line, column, expression, message, suggestion: None }
     }
-}
-
-/// Go places `.A.B` at its second field.
-fn go_position(expr: &Expr) -> Pos {
-    match expr {
-        Expr::Field(pos, fields) if fields.len() > 1 => Pos::new(pos.offset + 1 + fields[0].len(), pos.line),
-        Expr::Variable(pos, name, fields) if !fields.is_empty() => Pos::new(pos.offset + name.len(), pos.line),
-        other => other.pos(),
-    }
-}
-
-/// An expression as Go prints it in errors.
-pub(crate) fn print(expr: &Expr) -> String {
-    let dotted = |fields: &[_]| fields.iter().map(|f| format!(".{f}")).collect::<String>();
-    match expr {
-        Expr::Dot(_) => ".".to_owned(),
-        Expr::Field(_, fields) => dotted(fields),
-        Expr::Variable(_, name, fields) => format!("{name}{}", dotted(fields)),
-        Expr::Identifier(_, name) => name.to_string(),
-        Expr::String(_, text) => format!("{text:?}"),
-        Expr::Number(_, Number::Int(n)) => n.to_string(),
-        Expr::Number(_, Number::Uint(n)) => n.to_string(),
-        Expr::Number(_, Number::Float(n)) => n.to_string(),
-        Expr::Bool(_, b) => b.to_string(),
-        Expr::Nil(_) => "nil".to_owned(),
-        Expr::Pipe(_, pipe) => format!("({})", print_pipe(pipe)),
-        Expr::Chain(_, inner, fields) => format!("{}{}", print(inner), dotted(fields)),
-    }
-}
-
-fn print_pipe(pipe: &PipeNode) -> String {
-    let command = |c: &CommandNode| c.args.iter().map(print).collect::<Vec<_>>().join(" ");
-    pipe.commands.iter().map(command).collect::<Vec<_>>().join(" | ")
 }

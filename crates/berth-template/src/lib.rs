@@ -9,6 +9,7 @@
 mod builtin;
 mod error;
 mod eval;
+mod expression;
 mod json;
 mod signature;
 mod structure;
@@ -20,7 +21,7 @@ pub use value::{Function, Method, Object, Value};
 
 use std::collections::HashMap;
 
-use gotmpl::parse::{DefineNode, ListNode, Node, Parser};
+use gotmpl::parse::{DefineNode, ListNode, Parser};
 
 /// A parsed template, ready to be rendered any number of times.
 #[derive(Debug)]
@@ -63,10 +64,5 @@ impl Template {
     /// Renders with `data` as dot.
     pub fn render(&self, data: &Value) -> Result<String, RenderError> {
         eval::Evaluation::new((self.name, &self.source), &self.defines, self.headers, data).run(&self.tree)
-    }
-
-    /// The fixed text before the first action and after the last, for callers that treat templates as lines.
-    pub fn is_plain_text(&self) -> bool {
-        self.tree.nodes.iter().all(|node| matches!(node, Node::Text(_)))
     }
 }

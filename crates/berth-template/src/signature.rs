@@ -76,10 +76,10 @@ impl Signature {
         }
         match expr {
             Some(literal @ (Expr::String(..) | Expr::Number(..) | Expr::Bool(..))) if wanted == "list" => {
-                Err(format!("can't handle {} for arg of type {name}", crate::eval::print(literal)))
+                Err(format!("can't handle {} for arg of type {name}", crate::expression::print(literal)))
             }
             Some(literal @ (Expr::String(..) | Expr::Number(..) | Expr::Bool(..))) => {
-                Err(format!("expected {wanted}; found {}", crate::eval::print(literal)))
+                Err(format!("expected {wanted}; found {}", crate::expression::print(literal)))
             }
             Some(Expr::Nil(_)) => Err(format!("cannot assign nil to {name}")),
             _ if matches!(value, Value::Nil | Value::NoValue) => Err(format!("invalid value; expected {name}")),

@@ -101,7 +101,7 @@ fn headings() -> Value {
         ("ID", "IMAGE"),
         ("Size", "SIZE"),
     ];
-    Value::map(fields.into_iter().map(|(name, heading)| (name.to_owned(), Value::text(heading))).collect())
+    crate::format::headings(fields)
 }
 
 #[cfg(test)]

@@ -187,5 +187,5 @@ pub(crate) fn headings() -> Value {
         ("UniqueSize", "UNIQUE SIZE"),
         ("VirtualSize", "VIRTUAL SIZE"),
     ];
-    Value::map(fields.into_iter().map(|(name, heading)| (name.to_owned(), Value::text(heading))).collect())
+    crate::format::headings(fields)
 }

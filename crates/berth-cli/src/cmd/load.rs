@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use crate::command::{Args, Command};
 use crate::failure::{Failure, Outcome};
 use crate::flag::{Flag, Parsed};
-use crate::progress::Progress;
+use crate::progress::{View, follow};
 use crate::session::Session;
 use crate::terminal;
 
@@ -57,13 +57,8 @@ fn run(session: &Session, parsed: &Parsed) -> Outcome {
 }
 
 /// Shows messages to their end.
-pub(super) async fn show(mut messages: Lines<JsonMessage>, live: bool) -> Result<(), Failure> {
-    let width = terminal::size().map_or(80, |(_, columns)| columns.into());
-    let mut progress = Progress::new(io::stdout(), live, width);
-    while let Some(message) = messages.next().await {
-        progress.show(&message?).map_err(Failure::new)?;
-    }
-    Ok(())
+pub(super) async fn show(messages: Lines<JsonMessage>, live: bool) -> Result<(), Failure> {
+    Ok(follow(messages, View { out: io::stdout(), live, quiet: false }, |_| ()).await?)
 }
 
 /// Where an archive comes from.

@@ -9,7 +9,7 @@ use berth_oci::Reference;
 use crate::command::{Args, Command};
 use crate::failure::{Failure, Outcome};
 use crate::flag::{Flag, Parsed};
-use crate::progress::Progress;
+use crate::progress::{Broken, View, follow};
 use crate::session::Session;
 use crate::terminal;
 use crate::unit::size::human4;
@@ -56,7 +56,8 @@ fn run(session: &Session, parsed: &Parsed) -> Outcome {
         crate::print(&planned(&plan));
         return Ok(0);
     }
-    session.block_on(pull(&client, &options, std::io::stdout(), live, quiet))?.map_err(Failure::new)?;
+    let view = View { out: std::io::stdout(), live, quiet };
+    session.block_on(pull(&client, &options, view))?.map_err(Failure::new)?;
     crate::print(&format!("{}\n", full(&reference)));
     Ok(0)
 }
@@ -100,7 +101,7 @@ pub(crate) async fn for_run(
 ) -> Result<(), String> {
     let reference = Reference::parse(image).map_err(|e| e.to_string())?;
     let options = options(session, &reference, platform);
-    pull(client, &options, std::io::stderr(), terminal::stderr_is_terminal(), quiet).await
+    pull(client, &options, View { out: std::io::stderr(), live: terminal::stderr_is_terminal(), quiet }).await
 }
 
 fn options(session: &Session, reference: &Reference, platform: &str) -> PullOptions {
@@ -137,20 +138,13 @@ fn planned(plan: &PullPlan) -> String {
     text
 }
 
-async fn pull(client: &Client, options: &PullOptions, out: impl Write, live: bool, quiet: bool) -> Result<(), String> {
-    let mut messages = client.pull_image(options).await.map_err(|e| e.to_string())?;
-    let width = terminal::size().map_or(80, |(_, columns)| columns.into());
-    let mut progress = Progress::new(out, live, width);
-    while let Some(message) = messages.next().await {
-        let message = message.map_err(|e| e.to_string())?;
-        let failure =
-            |text: String| if text.starts_with("Error") { text } else { format!("Error response from daemon: {text}") };
-        match quiet {
-            true if message.error.is_empty() && message.error_detail.is_none() => {}
-            _ => progress.show(&message).map_err(failure)?,
-        }
-    }
-    Ok(())
+async fn pull<W: Write>(client: &Client, options: &PullOptions, view: View<W>) -> Result<(), String> {
+    let messages = client.pull_image(options).await.map_err(|e| e.to_string())?;
+    follow(messages, view, |_| ()).await.map_err(|broken| match broken {
+        Broken::Said(text) if !text.starts_with("Error") => format!("Error response from daemon: {text}"),
+        Broken::Said(text) => text,
+        Broken::Stream(error) => error.to_string(),
+    })
 }
 
 /// A reference in full, as `pull` prints it at its end (`docker.io/library/busybox:latest`).

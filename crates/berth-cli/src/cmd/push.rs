@@ -7,7 +7,7 @@ use crate::cmd::pull::{check_trust, with_default_tag};
 use crate::command::{Args, Command};
 use crate::failure::{Failure, Outcome};
 use crate::flag::{Flag, Parsed};
-use crate::progress::Progress;
+use crate::progress::{View, follow};
 use crate::session::Session;
 use crate::terminal;
 
@@ -48,22 +48,13 @@ fn run(session: &Session, parsed: &Parsed) -> Outcome {
         auth: session.config().credentials(&reference),
     };
     let client = session.client()?;
-    let notes = session.block_on(async {
-        let mut messages = client.push_image(&options).await.map_err(|e| e.to_string())?;
-        let width = terminal::size().map_or(80, |(_, columns)| columns.into());
-        let mut progress = Progress::new(std::io::stdout(), terminal::stdout_is_terminal(), width);
-        let mut notes = Vec::new();
-        while let Some(message) = messages.next().await {
-            let message = message.map_err(|e| e.to_string())?;
-            notes.extend(message.aux.as_ref().and_then(note));
-            match quiet {
-                true if message.error.is_empty() && message.error_detail.is_none() => {}
-                _ => progress.show(&message)?,
-            }
-        }
-        Ok::<_, String>(notes)
-    })?;
-    for note in notes.map_err(Failure::new)? {
+    let view = View { out: std::io::stdout(), live: terminal::stdout_is_terminal(), quiet };
+    let mut notes = Vec::new();
+    session.block_on(async {
+        let messages = client.push_image(&options).await?;
+        Ok::<_, Failure>(follow(messages, view, |message| notes.extend(message.aux.as_ref().and_then(note))).await?)
+    })??;
+    for note in notes {
         eprintln!("{note}");
     }
     if quiet {

@@ -1,11 +1,9 @@
 //! `restart`.
 
-use berth_client::StopOptions;
-
-use crate::cmd::each;
+use crate::cmd::{each, stop};
 use crate::command::{Args, Command};
 use crate::failure::Outcome;
-use crate::flag::{Flag, Parsed};
+use crate::flag::Parsed;
 use crate::session::Session;
 
 pub(crate) const COMMAND: Command = Command {
@@ -13,11 +11,7 @@ pub(crate) const COMMAND: Command = Command {
     usage: "restart [OPTIONS] CONTAINER [CONTAINER...]",
     about: "Restart containers",
     aliases: &["container restart", "restart"],
-    flags: &[
-        Flag::text("signal", "Signal instead of the container's own").short('s'),
-        Flag::int("timeout", "Seconds until it is killed").short('t'),
-        Flag::int("time", "As --timeout").hidden(),
-    ],
+    flags: stop::FLAGS,
     args: Args::AtLeast(1),
     interspersed: true,
     wants_daemon: true,
@@ -25,8 +19,7 @@ pub(crate) const COMMAND: Command = Command {
 };
 
 fn run(session: &Session, parsed: &Parsed) -> Outcome {
-    let options =
-        StopOptions { timeout: parsed.int("timeout").or_else(|| parsed.int("time")), signal: parsed.text("signal") };
+    let options = stop::options(parsed);
     each(session, &parsed.args, |client, name| {
         let options = options.clone();
         async move { client.restart_container(&name, &options).await }

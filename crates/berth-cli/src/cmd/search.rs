@@ -107,5 +107,5 @@ impl View {
 
 fn headings() -> Value {
     let fields = [("Description", "DESCRIPTION"), ("IsOfficial", "OFFICIAL"), ("Name", "NAME"), ("StarCount", "STARS")];
-    Value::map(fields.into_iter().map(|(name, heading)| (name.to_owned(), Value::text(heading))).collect())
+    crate::format::headings(fields)
 }

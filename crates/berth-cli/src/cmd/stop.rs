@@ -13,20 +13,27 @@ pub(crate) const COMMAND: Command = Command {
     usage: "stop [OPTIONS] CONTAINER [CONTAINER...]",
     about: "Stop running containers",
     aliases: &["container stop", "stop"],
-    flags: &[
-        Flag::text("signal", "Signal instead of the container's own").short('s'),
-        Flag::int("timeout", "Seconds until it is killed").short('t'),
-        Flag::int("time", "As --timeout").hidden(),
-    ],
+    flags: FLAGS,
     args: Args::AtLeast(1),
     interspersed: true,
     wants_daemon: true,
     run,
 };
 
+/// How a container is to end: what `restart` asks, too.
+pub(super) const FLAGS: &[Flag] = &[
+    Flag::text("signal", "Signal instead of the container's own").short('s'),
+    Flag::int("timeout", "Seconds until it is killed").short('t'),
+    Flag::int("time", "As --timeout").hidden(),
+];
+
+/// What [`FLAGS`] say.
+pub(super) fn options(parsed: &Parsed) -> StopOptions {
+    StopOptions { timeout: parsed.int("timeout").or_else(|| parsed.int("time")), signal: parsed.text("signal") }
+}
+
 fn run(session: &Session, parsed: &Parsed) -> Outcome {
-    let options =
-        StopOptions { timeout: parsed.int("timeout").or_else(|| parsed.int("time")), signal: parsed.text("signal") };
+    let options = options(parsed);
     each(session, &parsed.args, |client, name| {
         let options = options.clone();
         async move { client.stop_container(&name, &options).await }

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
+use berth_connection::Stream;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 
 use super::answer::Answer;
-use super::stream::{Patient, Stream};
+use super::stream::Patient;
 use super::takeover::Slot;
 
 /// A request being answered.

@@ -8,11 +8,11 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 
+use berth_connection::Stream;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio_rustls::TlsAcceptor;
 
 use super::activation::Activated;
-use super::stream::Stream;
 
 /// The group that unix sockets are given to where there is such a group and no other was named.
 pub(crate) const DEFAULT_GROUP: &str = "docker";

@@ -1,4 +1,4 @@
-//! The byte stream below HTTP: unix, TCP or TLS, and the face of it that hyper sees.
+//! What the server does with a client's connection: its two directions, and the face of it that hyper sees.
 
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, OwnedFd};
@@ -7,43 +7,34 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
+use berth_connection::Stream;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
-use tokio_rustls::server::TlsStream;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsStream;
 
-/// A client's connection.
-#[derive(Debug)]
-pub(crate) enum Stream {
-    Unix(UnixStream),
-    Tcp(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+/// The connection once more, where another process can speak over it as it is.
+pub(crate) fn local_descriptor(client: &Stream) -> Option<OwnedFd> {
+    match client {
+        Stream::Unix(stream) => stream.as_fd().try_clone_to_owned().ok(),
+        Stream::Tcp(_) | Stream::Tls(_) => None,
+    }
 }
 
-impl Stream {
-    /// The connection once more, where another process can speak over it as it is.
-    pub(crate) fn local_descriptor(&self) -> Option<OwnedFd> {
-        match self {
-            Self::Unix(stream) => stream.as_fd().try_clone_to_owned().ok(),
-            Self::Tcp(_) | Self::Tls(_) => None,
+/// Both directions, borrowed.
+pub(crate) fn split(client: &mut Stream) -> (ReadPart<'_>, WritePart<'_>) {
+    match client {
+        Stream::Unix(stream) => {
+            let (read, write) = stream.split();
+            (ReadPart::Unix(read), WritePart::Unix(write))
         }
-    }
-
-    /// Both directions, borrowed.
-    pub(crate) fn split(&mut self) -> (ReadPart<'_>, WritePart<'_>) {
-        match self {
-            Self::Unix(stream) => {
-                let (read, write) = stream.split();
-                (ReadPart::Unix(read), WritePart::Unix(write))
-            }
-            Self::Tcp(stream) => {
-                let (read, write) = stream.split();
-                (ReadPart::Tcp(read), WritePart::Tcp(write))
-            }
-            Self::Tls(stream) => {
-                let (read, write) = tokio::io::split(stream.as_mut());
-                (ReadPart::Tls(read), WritePart::Tls(write))
-            }
+        Stream::Tcp(stream) => {
+            let (read, write) = stream.split();
+            (ReadPart::Tcp(read), WritePart::Tcp(write))
+        }
+        Stream::Tls(stream) => {
+            let (read, write) = tokio::io::split(stream.as_mut());
+            (ReadPart::Tls(read), WritePart::Tls(write))
         }
     }
 }
@@ -92,58 +83,6 @@ impl WritePart<'_> {
                 half.flush().await
             }
         }
-    }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
-        }
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Unix(stream) => Pin::new(stream).poll_write(cx, data),
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, data),
-            Self::Tls(stream) => Pin::new(stream).poll_write(cx, data),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
-            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
-            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
     }
 }
 

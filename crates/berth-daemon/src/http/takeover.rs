@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use berth_api::ApiVersion;
+use berth_connection::Stream as Connection;
 use berth_engine::DetachKeys;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
@@ -20,7 +21,7 @@ use tokio::net::UnixStream;
 use tokio::time::Instant;
 
 use super::answer::SIGNATURE;
-use super::stream::{ReadPart, Stream as Client, WritePart};
+use super::stream::{self, ReadPart, WritePart};
 use super::websocket::{self, Dialect};
 
 /// What is copied is copied in pieces of this size.
@@ -133,13 +134,13 @@ enum End {
 
 impl Takeover {
     /// Copies until either side is done. `early` came in behind the request.
-    pub(crate) async fn run(self, mut client: Client, early: Bytes) {
+    pub(crate) async fn run(self, mut client: Connection, early: Bytes) {
         if client.write_all(&self.head).await.is_err() || client.flush().await.is_err() {
             return;
         }
         let earliest = Instant::now() + self.patience;
         let direct = self.websocket.is_none() && self.patience.is_zero() && early.is_empty();
-        let own = if direct { client.local_descriptor() } else { None };
+        let own = if direct { stream::local_descriptor(&client) } else { None };
         let Opened { mut backlog, mut stream, stdin, mut detach, detached, handed_over } = (self.open)(own).await;
         if handed_over {
             return;
@@ -161,7 +162,7 @@ impl Takeover {
                 }
             }
             (Some(stream), None) => {
-                let (from_client, to_client) = client.split();
+                let (from_client, to_client) = stream::split(&mut client);
                 let (from_stream, to_stream) = stream.split();
                 let mut input = Input { client: from_client, stream: Some(to_stream), stdin, detach: &mut detach };
                 tokio::select! {

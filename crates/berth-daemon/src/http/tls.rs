@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use berth_connection::Stream;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -12,8 +13,6 @@ use rustls::{RootCertStore, ServerConfig};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
-
-use super::stream::Stream;
 
 /// How long a client may take to shake hands.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -97,7 +96,7 @@ pub(crate) async fn greet(mut stream: TcpStream, acceptor: &TlsAcceptor) -> io::
             drain(&mut stream).await;
             return Err(io::Error::new(io::ErrorKind::InvalidData, "plain HTTP where TLS is spoken"));
         }
-        acceptor.accept(stream).await.map(|stream| Stream::Tls(Box::new(stream)))
+        acceptor.accept(stream).await.map(|stream| Stream::Tls(Box::new(stream.into())))
     });
     greeted.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }

@@ -1,42 +1,14 @@
-//! A request's body for a thread that blocks: one task reads it from the connection, the thread as a reader.
+//! A request's body for a thread that blocks: one task reads it from the connection and hands its pieces over.
 
 use std::io;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::mpsc::Sender;
 
 /// Pieces between the connection and the disk.
 pub(crate) const QUEUE: usize = 8;
-
-/// A body, or something else that comes in pieces, as a reader; it must be read on a thread that may block.
-pub(crate) struct Upload {
-    pieces: Receiver<io::Result<Bytes>>,
-    current: Bytes,
-}
-
-impl Upload {
-    /// A reader, and what its pieces are to be given to. It ends when that is dropped.
-    pub(crate) fn new() -> (Self, Sender<io::Result<Bytes>>) {
-        let (sender, pieces) = channel(QUEUE);
-        (Self { pieces, current: Bytes::new() }, sender)
-    }
-}
-
-impl io::Read for Upload {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.current.is_empty() {
-            match self.pieces.blocking_recv() {
-                Some(piece) => self.current = piece?,
-                None => return Ok(0),
-            }
-        }
-        let got = buffer.len().min(self.current.len());
-        buffer[..got].copy_from_slice(&self.current.split_to(got));
-        Ok(got)
-    }
-}
 
 /// Reads a body to its end, and gives it to whoever takes it for as long as it is taken: what comes after a failure is
 /// read all the same, for a client that cannot send its body reads no answer.

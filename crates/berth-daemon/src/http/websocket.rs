@@ -3,6 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use berth_connection::Stream as Connection;
 use berth_engine::DetachKeys;
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, header};
@@ -13,7 +14,7 @@ use tokio::net::unix::{ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 
 use super::error::ApiError;
-use super::stream::{ReadPart, Stream as Client, WritePart};
+use super::stream::{self, ReadPart, WritePart};
 
 /// What the specification appends to a client's key.
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -63,14 +64,14 @@ pub(crate) struct Dialect {
 
 /// Copies until either side is done; true: the client typed the detach keys.
 pub(crate) async fn copy(
-    client: &mut Client,
+    client: &mut Connection,
     early: Bytes,
     stream: &mut UnixStream,
     stdin: bool,
     detach: Option<DetachKeys>,
     dialect: Dialect,
 ) -> bool {
-    let (from_client, mut to_client) = client.split();
+    let (from_client, mut to_client) = stream::split(client);
     let (from_stream, to_stream) = stream.split();
     let (control, controls) = mpsc::channel(4);
     let input = Input { stream: Some(to_stream).filter(|_| stdin), detach, control, parser: Parser::default() };

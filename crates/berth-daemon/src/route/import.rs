@@ -4,11 +4,12 @@ use std::io;
 use std::sync::Arc;
 
 use berth_api::progress::JsonMessage;
+use berth_engine::Reader;
 use berth_image::Import;
 use berth_oci::{ImageId, Platform};
 use bytes::Bytes;
 use hyper::body::Incoming;
-use tokio::sync::mpsc::{Sender, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{Sender, UnboundedSender, channel, unbounded_channel};
 
 use super::image_events;
 use super::progress::{self, Message};
@@ -17,7 +18,7 @@ use crate::http::answer::Answer;
 use crate::http::error::ApiError;
 use crate::http::query::Query;
 use crate::http::request::Call;
-use crate::http::upload::{Upload, drain, pump};
+use crate::http::upload::{QUEUE, drain, pump};
 use crate::wire::files;
 
 /// `POST /images/create?fromSrc=…`
@@ -31,10 +32,10 @@ pub(crate) async fn import(mut call: Call) -> Result<Answer, ApiError> {
     };
     let source = call.query.text("fromSrc").to_owned();
     let (sender, messages) = unbounded_channel();
-    let (upload, pieces) = Upload::new();
+    let (pieces, archive) = channel(QUEUE);
     let (daemon, body) = (call.daemon.clone(), call.body);
     let task = progress::Task::of(async move {
-        if let Err(error) = run(daemon, &source, body, import, (upload, pieces), &sender).await {
+        if let Err(error) = run(daemon, &source, body, import, (Reader::new(archive), pieces), &sender).await {
             drop(sender.send(Err(error)));
         }
     });
@@ -63,19 +64,19 @@ fn parse(query: &Query) -> Result<Import, ApiError> {
     Ok(Import { config: berth_engine::config_of(&changes)?, comment, platform, name })
 }
 
-type Ends = (Upload, Sender<io::Result<Bytes>>);
+type Ends = (Reader, Sender<io::Result<Bytes>>);
 
 async fn run(
     daemon: Arc<Daemon>,
     source: &str,
     mut body: Incoming,
     import: Import,
-    (upload, pieces): Ends,
+    (archive, pieces): Ends,
     messages: &UnboundedSender<Message>,
 ) -> Result<(), ApiError> {
     let name = import.name.as_ref().map(|name| name.familiar());
     let images = daemon.images.clone();
-    let importing = move || tokio::task::spawn_blocking(move || images.import(upload, import));
+    let importing = move || tokio::task::spawn_blocking(move || images.import(archive, import));
     let imported = if source == "-" {
         let (imported, ()) = tokio::join!(importing(), pump(&mut body, pieces));
         imported

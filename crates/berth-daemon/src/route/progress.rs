@@ -1,4 +1,4 @@
-//! The stream of messages that pulls and pushes answer with.
+//! The stream of messages that whatever moves images answers with.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -41,6 +41,10 @@ pub(crate) struct Messages {
 }
 
 impl Messages {
+    pub(crate) fn new(sender: UnboundedSender<Message>) -> Self {
+        Self { sender, counted: Mutex::default() }
+    }
+
     /// Sends a message, unless it only counts and another has just done so.
     pub(crate) fn send(&self, message: JsonMessage) {
         if self.due(&message) {
@@ -67,7 +71,7 @@ where
 {
     let (sender, messages) = unbounded_channel();
     let last = sender.clone();
-    let work = work(Messages { sender, counted: Mutex::default() });
+    let work = work(Messages::new(sender));
     let task = Task::of(async move {
         if let Err(error) = work.await {
             // The client may be gone, and then nobody needs to know.
@@ -185,7 +189,7 @@ mod tests {
     #[test]
     fn counting_is_not_told_too_often() {
         let (sender, mut told) = unbounded_channel();
-        let messages = Messages { sender, counted: Mutex::default() };
+        let messages = Messages::new(sender);
         for current in [1, 2, 3, 10] {
             messages.send(counted("a", "Pushing", current, 10));
         }

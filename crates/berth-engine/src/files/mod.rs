@@ -27,7 +27,7 @@ pub use changes::{Change, ChangeKind};
 pub use commit::CommitRequest;
 pub use import::config_of;
 pub use path::PathStat;
-pub use stream::{Archive, Pieces};
+pub use stream::{Archive, Pieces, Reader};
 
 use path::Asked;
 use root::Root;

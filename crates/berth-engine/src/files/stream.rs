@@ -47,14 +47,16 @@ where
     Archive { pieces }
 }
 
-/// Pieces, as a reader.
-pub(super) struct Reader {
+/// Pieces, as a reader; it must be read on a thread that may block.
+#[derive(Debug)]
+pub struct Reader {
     pieces: Pieces,
     current: Bytes,
 }
 
 impl Reader {
-    pub(super) fn new(pieces: Pieces) -> Self {
+    /// Ends when whoever sends the pieces has dropped the other end.
+    pub fn new(pieces: Pieces) -> Self {
         Self { pieces, current: Bytes::new() }
     }
 }

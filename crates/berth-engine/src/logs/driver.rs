@@ -4,12 +4,11 @@
 //! already, in the same words.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
-use std::path::PathBuf;
 
-use berth_shim::protocol::{Layout, LogPlan};
+use berth_shim::protocol::LogPlan;
 use regex_lite::Regex;
 
+use super::syslog::{self, Syslog};
 use super::tag::Tag;
 use crate::spec::{LogDriver, LogSpec};
 use crate::{Error, Result};
@@ -60,14 +59,6 @@ const DRIVERS: [Row; 5] = [
     Row { driver: LogDriver::None, name: "none", options: &[] },
 ];
 
-const FACILITIES: [&str; 24] = [
-    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "", "", "",
-    "", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
-];
-
-/// As Docker's, without an option.
-const DAEMON: u8 = 3;
-
 /// What waits for a driver in non-blocking mode unless told otherwise.
 const BUFFER: u64 = 1 << 20;
 
@@ -113,27 +104,6 @@ pub(crate) struct Rotation {
     pub(crate) compress: bool,
 }
 
-/// Where a syslog server is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Address {
-    /// Wherever this host's own listens.
-    Local,
-    /// A unix socket.
-    Unix {
-        path: PathBuf,
-        datagrams: bool,
-    },
-    Udp(String, u16),
-    Tcp(String, u16),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Syslog {
-    pub(crate) address: Address,
-    pub(crate) facility: u8,
-    pub(crate) layout: Layout,
-}
-
 /// Which labels and variables a line says.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Extras {
@@ -168,7 +138,7 @@ pub(crate) fn settings(log: &LogSpec) -> Result<Settings> {
     known(log)?;
     Ok(Settings {
         buffer: buffer(options)?,
-        syslog: (log.driver == LogDriver::Syslog).then(|| syslog(options)).transpose()?,
+        syslog: (log.driver == LogDriver::Syslog).then(|| syslog::parse(options)).transpose()?,
         rotation: kept(log)?,
         labels: extras(options, "labels")?,
         env: extras(options, "env")?,
@@ -176,7 +146,7 @@ pub(crate) fn settings(log: &LogSpec) -> Result<Settings> {
     })
 }
 
-fn invalid(text: impl Into<String>) -> Error {
+pub(super) fn invalid(text: impl Into<String>) -> Error {
     Error::Invalid(text.into())
 }
 
@@ -203,7 +173,7 @@ fn known(log: &LogSpec) -> Result<()> {
     }
 }
 
-type Options = BTreeMap<String, String>;
+pub(super) type Options = BTreeMap<String, String>;
 
 fn buffer(options: &Options) -> Result<Option<u64>> {
     let non_blocking = match options.get("mode").map(String::as_str) {
@@ -272,65 +242,6 @@ fn extras(options: &Options, name: &str) -> Result<Extras> {
     let compile =
         |text: &String| Regex::new(text).map_err(|e| starting(format!("error parsing regexp: {e}: `{text}`")));
     Ok(Extras { names, pattern: pattern.map(compile).transpose()? })
-}
-
-fn syslog(options: &Options) -> Result<Syslog> {
-    let option = |name: &str| options.get(name).map_or("", String::as_str);
-    let facility = match option("syslog-facility") {
-        "" => Some(DAEMON),
-        text => match text.parse::<u8>() {
-            Ok(number) => Some(number).filter(|number| *number < 24),
-            Err(_) => FACILITIES.iter().position(|name| *name == text).map(|at| at as u8),
-        },
-    };
-    Ok(Syslog {
-        address: address(option("syslog-address"))?,
-        facility: facility.ok_or_else(|| invalid("invalid syslog facility"))?,
-        layout: match option("syslog-format") {
-            "" => Layout::Unix,
-            "rfc3164" => Layout::Rfc3164,
-            "rfc5424" => Layout::Rfc5424,
-            "rfc5424micro" => Layout::Rfc5424Micro,
-            _ => return Err(invalid("Invalid syslog format")),
-        },
-    })
-}
-
-fn address(text: &str) -> Result<Address> {
-    let malformed = || invalid(format!("syslog-address should be in form proto://address, got {text}"));
-    if text.is_empty() {
-        return Ok(Address::Local);
-    }
-    let (scheme, rest) = text.split_once("://").ok_or_else(malformed)?;
-    match scheme {
-        "unix" | "unixgram" => {
-            let path = PathBuf::from(rest);
-            // Docker looks as well: nobody is there who would answer.
-            std::fs::metadata(&path).map_err(|_| invalid(format!("stat {rest}: no such file or directory")))?;
-            Ok(Address::Unix { path, datagrams: scheme == "unixgram" })
-        }
-        "udp" | "tcp" => {
-            let (host, port) = host_and_port(rest).ok_or_else(malformed)?;
-            Ok(if scheme == "udp" { Address::Udp(host, port) } else { Address::Tcp(host, port) })
-        }
-        "tcp+tls" => Err(Error::NotImplemented("syslog over TLS (--log-opt syslog-address=tcp+tls://…)".into())),
-        _ => Err(malformed()),
-    }
-}
-
-/// `host`, `host:port`, `[::1]:port`; the port is 514 unless told otherwise.
-fn host_and_port(text: &str) -> Option<(String, u16)> {
-    let text = text.trim_end_matches('/');
-    let (host, port) = match text.strip_prefix('[') {
-        Some(rest) => {
-            let (host, port) = rest.split_once(']')?;
-            host.parse::<IpAddr>().ok()?;
-            (host, port.strip_prefix(':'))
-        }
-        None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
-    };
-    let port = port.map_or(Some(514), |port| port.parse().ok())?;
-    (!host.is_empty()).then(|| (host.to_owned(), port))
 }
 
 fn switch(text: &str) -> Option<bool> {
@@ -420,15 +331,5 @@ mod tests {
         }
         let regex = with(JsonFile, &[("env-regex", "(")]).unwrap_err().to_string();
         assert!(regex.starts_with(&format!("{start}error parsing regexp: ")), "{regex}");
-    }
-
-    #[test]
-    fn addresses_of_syslog_servers() {
-        for (text, host, port) in [("h", "h", 514), ("h:99", "h", 99), ("[::1]", "::1", 514), ("[::1]:9", "::1", 9)] {
-            assert_eq!(host_and_port(text), Some((host.to_owned(), port)), "{text}");
-        }
-        for bad in ["", ":9", "h:x", "[x]:9", "h:99999"] {
-            assert_eq!(host_and_port(bad), None, "{bad}");
-        }
     }
 }

@@ -10,6 +10,7 @@ mod follow;
 mod plan;
 mod segment;
 mod select;
+mod syslog;
 mod tag;
 
 use std::sync::Arc;

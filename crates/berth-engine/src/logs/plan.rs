@@ -9,8 +9,9 @@ use berth_shim::protocol::{Endpoint, Form, LogDriver as Kept, LogPlan, RemotePla
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::driver::{Address, Settings, Syslog, settings, starting};
+use super::driver::{Settings, settings, starting};
 use super::entry::Format;
+use super::syslog::{Address, Syslog};
 use super::tag::{Subject, journal_name};
 use crate::spec::{LogDriver, LogSpec};
 use crate::view::Paths;

@@ -83,9 +83,12 @@ fn a008_without_live_restore_containers_end_with_the_daemon() {
     let mut host = Host::start_as(Cli::Docker, wishes);
     assert_eq!(host.run(&["info", "-f", "{{.LiveRestoreEnabled}}"]), "false");
     let (image, plain, again) = (host.image(), host.name("plain"), host.name("again"));
-    let script = "trap 'exit 3' TERM; while :; do sleep 0.1; done";
+    let script = "trap 'exit 3' TERM; echo ready; while :; do sleep 0.1; done";
     host.run(&["run", "-d", "--name", &plain, &image, "sh", "-c", script]);
     host.run(&["run", "-d", "--name", &again, "--restart", "unless-stopped", &image, "sh", "-c", script]);
+    for name in [&plain, &again] {
+        until("the trap is set", || host.run(&["logs", name]) == "ready");
+    }
     host.stop_daemon();
     host.restart_daemon();
     assert_eq!(host.inspect(&plain, "{{.State.Status}} {{.State.ExitCode}}"), "exited 3");
@@ -101,6 +104,7 @@ fn a001_metrics_and_the_oldest_version() {
         ..Wishes::default()
     };
     let host = Host::start_as(Cli::Docker, wishes);
+    until("the metrics are served", || TcpStream::connect(&address).is_ok());
     let mut stream = TcpStream::connect(&address).unwrap();
     stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
     let mut page = String::new();
@@ -113,7 +117,7 @@ fn a001_metrics_and_the_oldest_version() {
     done.fails_with(1, "client version 1.39 is too old. Minimum supported API version is 1.40");
     assert_eq!(host.run(&["version", "-f", "{{.Server.MinAPIVersion}}"]), "1.40");
     let log = fs::read_to_string(host.daemon().root().join("daemon.log")).unwrap();
-    for line in log.lines() {
+    for line in log.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
         let entry: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
         assert!(entry["msg"].is_string() && entry["level"].is_string(), "{line}");
     }

@@ -1,7 +1,6 @@
 //! A real distribution on a real terminal: what a newcomer does second.
 
 use std::process::Command;
-use std::time::Duration;
 
 use crate::host::{Host, until};
 
@@ -55,13 +54,13 @@ impl Drop for Tmux {
 }
 
 fn bash_on_a_terminal(host: &Host) {
-    let image = host.fixture("debian");
+    let (image, name) = (host.fixture("debian"), host.name("bash"));
     let mut command = host.command();
-    let tmux = Tmux::start(command.args(["run", "-it", "--rm", &image, "bash"]));
+    let tmux = Tmux::start(command.args(["run", "-it", "--rm", "--name", &name, &image, "bash"]));
     tmux.shows("root@");
     tmux.type_in("echo $((40+2)); sleep 100");
     tmux.shows("42");
-    std::thread::sleep(Duration::from_millis(300));
+    until("it sleeps in the foreground", || host.run(&["top", &name, "-o", "pid,comm"]).contains("sleep"));
     tmux.press("C-z");
     tmux.shows("Stopped");
     tmux.type_in("bg; jobs; kill %1");
@@ -69,8 +68,8 @@ fn bash_on_a_terminal(host: &Host) {
     tmux.type_in("clear; stty size");
     tmux.shows("24 80");
     tmux.tell(&["resize-window", "-x", "100", "-y", "30"]);
-    tmux.type_in("clear; sleep 0.3; stty size");
-    tmux.shows("30 100");
+    tmux.type_in("clear; until stty size | grep '^30 100$'; do sleep 0.1; done; echo it is $((15*2)) high");
+    tmux.shows("it is 30 high");
     tmux.type_in("clear; ls --color=always -d /etc; cat /etc/motd; ls /etc/issue /usr/share/doc | wc -l");
     tmux.shows("\u{1b}[34m");
     tmux.shows("a fixture");

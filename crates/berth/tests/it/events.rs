@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::host::{Cli, Host, until};
 
@@ -163,14 +163,15 @@ fn events_in_every_form_of_time(host: &Host) {
     let upside_down = host.try_run(&["events", "--since", &later, "--until", "1h"]);
     assert!(upside_down.code == 1 && upside_down.err.contains("cannot be after `until`"), "{upside_down:?}");
     // A bound to come: the command waits for it, and tells what happens until then.
-    let until = (seconds() + 4).to_string();
+    let (bound, since) = (seconds() + 10, before.to_string());
+    let until = bound.to_string();
     let mut command = host.command();
-    let child = command.args(["events", "--until", &until, "--filter", &filter, "--format", "{{.Action}}"]);
-    let child = child.stdout(std::process::Stdio::piped()).spawn().unwrap();
-    std::thread::sleep(Duration::from_secs(1));
+    command.args(["events", "--since", &since, "--until", &until, "--filter", &filter, "--format", "{{.Action}}"]);
+    let child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
     host.run(&["rm", &name]);
     let told = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
-    assert!(told.lines().any(|line| line == "destroy"), "{told}");
+    assert_eq!(told, "create\ndestroy\n");
+    assert!(seconds() >= bound);
 }
 
 #[test]

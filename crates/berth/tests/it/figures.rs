@@ -42,7 +42,7 @@ fn memory(host: &Host, name: &str) -> String {
 
 fn a133_top(host: &Host) {
     let name = running(host, &[], &["sh", "-c", "sleep 300 & exec sleep 301"]);
-    until("both run", || host.run(&["top", &name]).lines().count() == 3);
+    until("both run", || host.run(&["top", &name, "-o", "pid,comm"]).matches("sleep").count() == 2);
     let table = host.run(&["top", &name]);
     let mut lines = table.lines();
     let heading: Vec<&str> = lines.next().unwrap().split_whitespace().collect();

@@ -150,18 +150,28 @@ fn a132_logs_follow(host: &Host) {
 
 fn two_clients_see_the_same(host: &Host) {
     let (image, name) = (host.image(), host.name("two"));
-    host.run(&["run", "-d", "-i", "--name", &name, &image, "sh", "-c", "read x; echo got $x; sleep 0.3"]);
-    let mut watcher = host.command();
-    let watcher = watcher.args(["attach", "--no-stdin", &name]).stdout(Stdio::piped()).spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(500));
-    let mut typist = host.command();
-    let typist = typist.args(["attach", &name]).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut typist = typist.spawn().unwrap();
+    let script = "until [ -e /go ]; do echo here; usleep 50000; done; read x; echo got $x";
+    host.run(&["run", "-d", "-i", "--name", &name, &image, "sh", "-c", script]);
+    let start = |args: &[&str]| {
+        let mut command = host.command();
+        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
+    };
+    let mut watcher = start(&["attach", "--no-stdin", &name]);
+    let mut typist = start(&["attach", &name]);
+    for client in [&mut watcher, &mut typist] {
+        let mut line = [0; 5];
+        client.stdout.as_mut().expect("piped").read_exact(&mut line).unwrap();
+        assert_eq!(&line, b"here\n");
+    }
+    host.run(&["exec", &name, "touch", "/go"]);
     let mut keyboard = typist.stdin.take().expect("piped");
     keyboard.write_all(b"it\n").unwrap();
-    assert_eq!(typist.wait_with_output().unwrap().stdout, b"got it\n");
+    let heard = |client: std::process::Child| String::from_utf8(client.wait_with_output().unwrap().stdout).unwrap();
+    let (typist, watcher) = (heard(typist), heard(watcher));
+    for heard in [&typist, &watcher] {
+        assert_eq!(heard.trim_start_matches("here\n"), "got it\n");
+    }
     drop(keyboard);
-    assert_eq!(watcher.wait_with_output().unwrap().stdout, b"got it\n");
     host.run(&["rm", "-f", &name]);
 }
 

@@ -212,8 +212,10 @@ fn read_only_root(host: &Host) {
 
 fn an_init_reaps_and_forwards(host: &Host) {
     // An orphan that ends must not stay as a zombie.
-    let script = "(sleep 0.1 & exec true); cat /proc/1/comm; i=0; while grep -q 'State:.Z' /proc/[0-9]*/status 2>/dev/null && [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); done; grep -l 'State:.Z' /proc/[0-9]*/status 2>/dev/null | wc -l";
-    assert_eq!(sh(host, &["--init"], script), "docker-init\n0");
+    let script = "(sh -c 'echo $$ > /orphan' & exec true); cat /proc/1/comm; until [ -s /orphan ]; do sleep 0.1; done; \
+                  i=0; while [ -e /proc/$(cat /orphan) ] && [ $i -lt 600 ]; do sleep 0.1; i=$((i+1)); done; \
+                  [ -e /proc/$(cat /orphan) ] || echo reaped";
+    assert_eq!(sh(host, &["--init"], script), "docker-init\nreaped");
     let (image, name) = (host.image(), host.name("init"));
     let trap = "trap 'echo got; exit 9' USR1; echo ready; while :; do sleep 0.1; done";
     host.run(&["run", "-d", "--init", "--name", &name, &image, "sh", "-c", trap]);

@@ -9,7 +9,9 @@ use crate::terminal::Terminal;
 fn no_log_line_is_lost_or_doubled() {
     let mut host = Host::start(Cli::Ours);
     let (image, name) = (host.image(), host.name("lines"));
-    let script = "i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo $i; usleep 1000; done";
+    // It does not come to its end before it is told to.
+    let script = "i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo $i; usleep 1000; \
+                  if [ $i = 2900 ]; then until [ -e /go ]; do usleep 10000; done; fi; done";
     host.run(&["run", "-d", "--name", &name, &image, "sh", "-c", script]);
     let pid = host.inspect(&name, "{{.State.Pid}}");
     for _ in 0..5 {
@@ -17,6 +19,7 @@ fn no_log_line_is_lost_or_doubled() {
         host.kill_daemon_and_restart();
         assert_eq!(host.inspect(&name, "{{.State.Status}} {{.State.Pid}}"), format!("running {pid}"));
     }
+    host.run(&["exec", &name, "touch", "/go"]);
     assert_eq!(host.run(&["wait", &name]), "0");
     let expected: Vec<String> = (1..=3000).map(|number| number.to_string()).collect();
     assert_eq!(host.run(&["logs", &name]), expected.join("\n"));
@@ -29,8 +32,11 @@ fn an_exit_in_between_is_known() {
     let script = "sleep 0.5; echo last words; exit 7";
     host.run(&["run", "-d", "--name", &name, &image, "sh", "-c", script]);
     host.run(&["run", "-d", "--rm", "--name", &temporary, &image, "sh", "-c", script]);
+    let pids = [&name, &temporary].map(|name| host.try_run(&["inspect", "-f", "{{.State.Pid}}", name]).out);
     host.kill_daemon();
-    std::thread::sleep(Duration::from_millis(1500));
+    until("they end without a daemon", || {
+        !pids.iter().any(|pid| !pid.is_empty() && std::path::Path::new("/proc").join(pid).join("ns").exists())
+    });
     host.restart_daemon();
     assert_eq!(host.run(&["wait", &name]), "7");
     assert_eq!(host.inspect(&name, "{{.State.Status}} {{.State.ExitCode}}"), "exited 7");

@@ -91,25 +91,19 @@ fn a121_typos(host: &Host) {
     done.fails_with(125, "invalid restart policy '-it'");
 }
 
-/// Containers that fail at once, until their policy pauses for seconds.
-fn waiting(host: &Host, how_many: usize) -> Vec<String> {
-    let names: Vec<String> = (0..how_many).map(|_| with_policy(host, "always", "exit 3")).collect();
-    names
-}
-
-/// Waits until the pause of at least three seconds begins.
-fn long_pause(host: &Host, name: &str) {
+/// A container that fails at once, and whose policy has just begun to pause for six seconds or more.
+fn waiting(host: &Host, script: &str) -> String {
+    let name = with_policy(host, "always", script);
     until("it waits", || {
-        host.inspect(name, "{{.RestartCount}} {{.State.Status}}")
+        host.inspect(&name, "{{.RestartCount}} {{.State.Status}}")
             .split_once(' ')
-            .is_some_and(|(count, status)| count.parse::<u32>().unwrap() >= 6 && status == "restarting")
+            .is_some_and(|(count, status)| count.parse::<u32>().unwrap() >= 7 && status == "restarting")
     });
+    name
 }
 
 fn commands_while_it_waits_to_be_restarted(host: &Host) {
-    let names = waiting(host, 4);
-    let [stopped, killed, removed, restarted] = names.as_slice() else { unreachable!() };
-    long_pause(host, stopped);
+    let stopped = &waiting(host, "exit 3");
     assert_eq!(host.inspect(stopped, "{{.State.Running}} {{.State.Restarting}} {{.State.Pid}}"), "true true 0");
     let filter = format!("name={stopped}");
     let shown = host.run(&["ps", "--filter", &filter, "--filter", "status=restarting", "--format", "{{.Status}}"]);
@@ -121,19 +115,19 @@ fn commands_while_it_waits_to_be_restarted(host: &Host) {
     assert_eq!(status(host, stopped), "exited 3");
     let count = restarts(host, stopped);
 
-    long_pause(host, killed);
+    let killed = &waiting(host, "exit 3");
     host.run(&["kill", killed]);
     assert_eq!(status(host, killed), "exited 3");
 
-    long_pause(host, removed);
+    let removed = &waiting(host, "exit 3");
     let done = host.try_run(&["rm", removed]);
     assert!(done.code == 1 && done.err.contains("restarting") && done.err.contains("force remove"), "{}", done.err);
     host.run(&["rm", "-f", removed]);
     host.try_run(&["inspect", removed]).fails_with(1, "No such object");
 
-    long_pause(host, restarted);
+    let restarted = &waiting(host, "exit 3");
     host.run(&["restart", restarted]);
-    assert!(restarts(host, restarted) < 6, "the count begins anew");
+    assert!(restarts(host, restarted) < 7, "the count begins anew");
     host.run(&["rm", "-f", restarted]);
 
     assert_eq!((status(host, stopped), restarts(host, stopped)), ("exited 3".to_owned(), count));
@@ -243,9 +237,8 @@ fn a120_exits_in_between_are_handled() {
     let (image, gone) = (host.image(), host.name("gone"));
     let always = with_policy(&host, "always", "echo run; usleep 700000; exit 0");
     let failing = with_policy(&host, "on-failure:1", "echo run; usleep 700000; exit 4");
-    let waiting = with_policy(&host, "always", "echo run; exit 1");
     host.run(&["run", "-d", "--rm", "--name", &gone, &image, "usleep", "700000"]);
-    long_pause(&host, &waiting);
+    let waiting = waiting(&host, "echo run; exit 1");
     let runs = |host: &Host, name: &str| host.run(&["logs", name]).lines().count();
     until("a run begins", || host.inspect(&always, "{{.State.Status}}") == "running");
     let before = (runs(&host, &always), runs(&host, &waiting));

@@ -57,8 +57,8 @@ fn a102_terminal(host: &Host) {
     terminal.shows("/dev/pts/0");
     terminal.shows("24 80");
     terminal.resize(33, 101);
-    terminal.type_in("sleep 0.3; stty size\n");
-    terminal.shows("33 101");
+    terminal.type_in("until stty size | grep '^33 101$'; do sleep 0.1; done; echo it is $((3*11)) high\n");
+    terminal.shows("it is 33 high");
     terminal.type_in("exit 4\n");
     assert_eq!(terminal.ends(), 4);
 }

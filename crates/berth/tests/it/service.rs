@@ -5,6 +5,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::certificates::Certificates;
@@ -37,8 +38,17 @@ pub(crate) fn with_both(wishes: impl Fn() -> Wishes, check: impl Fn(&Host)) {
     }
 }
 
+/// A port for a listener that cannot choose one itself. It is below those that the kernel gives away (32768 and up), and
+/// every call gives another, so that nobody takes it before the listener is there.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let number = std::process::id().wrapping_mul(97).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = 10_000 + u16::try_from(number % 20_000).unwrap();
+        if TcpListener::bind(("0.0.0.0", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 pub(crate) fn flags(flags: &[&str]) -> Vec<String> {
@@ -182,6 +192,7 @@ places, words = sys.argv[1].split(","), sys.argv[2:]
 for number, place in enumerate(places):
     family = socket.AF_UNIX if place.startswith("/") else socket.AF_INET
     listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(place if family == socket.AF_UNIX else ("127.0.0.1", int(place)))
     listener.listen()
     wanted, found = 3 + number, listener.detach()
@@ -236,7 +247,7 @@ fn a011_tells_its_service_manager_where_it_stands() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
     let wishes = Wishes { environment: vec![("NOTIFY_SOCKET", path.display().to_string())], ..Wishes::default() };
     let mut host = Host::start_as(Cli::Ours, wishes);
     let said = || {

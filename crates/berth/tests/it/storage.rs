@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 
-use crate::host::{Cli, Host, Wishes};
+use crate::host::{Cli, Host, Wishes, until};
 
 /// `EROFS_SUPER_MAGIC_V1`
 const EROFS: i64 = 0xE0F5_E1E2;
@@ -102,7 +102,7 @@ fn a_layer_is_mounted_once_whatever_becomes_of_the_daemon() {
     }
     host.run(&["rm", "-f", &name]);
     host.run(&["rmi", &image]);
-    assert!(held(host.daemon().pid()).is_empty());
+    until("its layers are let go", || held(host.daemon().pid()).is_empty());
 }
 
 /// Programs that stay on one file system see the whole container; a file keeps its number when it is written to.

@@ -108,10 +108,12 @@ fn mounts_are_counted_right_after_a_kill() {
 fn anonymous_volumes_of_what_ended_unseen() {
     let mut host = Host::start(Cli::Ours);
     let image = host.image();
-    host.run(&["run", "-d", "--rm", "--name", "brief", "-v", "/d", "-v", "named:/n", &image, "sleep", "1"]);
+    host.run(&["run", "-d", "--rm", "--name", "brief", "-v", "/d", "-v", "named:/n", &image, "sleep", "300"]);
     assert_eq!(directories(&host).len(), 2);
     let pid = host.inspect("brief", "{{.State.Pid}}");
     host.kill_daemon();
+    let process = rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap();
+    rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
     until("it ends", || !fs::exists(format!("/proc/{pid}/ns")).unwrap());
     host.restart_daemon();
     until("its volume is gone", || directories(&host).len() == 1);

@@ -58,7 +58,7 @@ fn record(fields: Vec<(&'static str, String)>) -> Value {
 }
 
 fn map(fields: &[(&str, &str)]) -> Value {
-    Value::map(fields.iter().map(|(name, heading)| ((*name).to_owned(), Value::text(heading))).collect())
+    crate::format::headings(fields.iter().copied())
 }
 
 /// A line a kind.

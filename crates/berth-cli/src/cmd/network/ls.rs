@@ -95,5 +95,5 @@ fn headings() -> Value {
         ("Name", "NAME"),
         ("Scope", "SCOPE"),
     ];
-    Value::map(fields.into_iter().map(|(name, heading)| (name.to_owned(), Value::text(heading))).collect())
+    crate::format::headings(fields)
 }

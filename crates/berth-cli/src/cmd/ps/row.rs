@@ -1,23 +1,15 @@
 //! A container as a line of `ps`, with the fields templates may name.
 
-use std::collections::BTreeMap;
-use std::rc::Rc;
-
 use berth_api::ContainerSummary;
-use berth_template::{Function, Value};
+use berth_template::Value;
 use jiff::Timestamp;
 
 use super::ports;
-use crate::table;
 use crate::unit::{size, time};
+use crate::{format, label, table};
 
 /// The row's fields.
 pub(crate) fn row(container: ContainerSummary, truncate: bool, now: Timestamp) -> Value {
-    let labels = container.labels.clone();
-    let label = move |args: &[Value]| {
-        let name = args.first().and_then(Value::as_str).ok_or("wrong number of args for Label: want 1")?;
-        Ok(Value::text(labels.get(name).map_or("", String::as_str)))
-    };
     let short = |id: &str| if truncate { id.chars().take(12).collect() } else { id.to_owned() };
     let command = if truncate { table::ellipsis(&container.command, 20) } else { container.command.clone() };
     let fields = [
@@ -25,7 +17,7 @@ pub(crate) fn row(container: ContainerSummary, truncate: bool, now: Timestamp) -
         ("CreatedAt", time::go_string(container.created)),
         ("ID", short(&container.id)),
         ("Image", image(&container, truncate)),
-        ("Labels", labels_line(&container.labels)),
+        ("Labels", label::line(&container.labels)),
         ("LocalVolumes", container.mounts.iter().filter(|m| m.driver == "local").count().to_string()),
         ("Mounts", mounts(&container, truncate)),
         ("Names", names(&container.names, truncate)),
@@ -44,7 +36,7 @@ pub(crate) fn row(container: ContainerSummary, truncate: bool, now: Timestamp) -
     // Which one of an image's platforms runs, where the daemon says.
     let at = members.iter().position(|(name, _)| name == "Ports").unwrap_or(members.len());
     members.insert(at, ("Platform".to_owned(), Value::Nil));
-    members.push(("Label".to_owned(), Value::Function(Function(Rc::new(label)))));
+    members.push(label::member(container.labels));
     Value::record("*formatter.ContainerContext", members)
 }
 
@@ -67,19 +59,7 @@ pub(crate) fn headings() -> Value {
         ("State", "STATE"),
         ("Status", "STATUS"),
     ];
-    let mut members: Vec<(String, Value)> =
-        fields.into_iter().map(|(name, heading)| (name.to_owned(), Value::text(heading))).collect();
-    let label = |args: &[Value]| {
-        let name = args.first().and_then(Value::as_str).unwrap_or_default();
-        Ok(Value::text(name.rsplit('.').next().unwrap_or_default().replace(['-', '_'], " ")))
-    };
-    members.push(("Label".to_owned(), Value::Function(Function(Rc::new(label)))));
-    Value::map(members)
-}
-
-/// `name=value` pairs, separated by commas.
-fn labels_line(labels: &BTreeMap<String, String>) -> String {
-    labels.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(",")
+    format::headings_and_labels(fields)
 }
 
 fn image(container: &ContainerSummary, truncate: bool) -> String {

@@ -108,7 +108,7 @@ pub(super) fn headings() -> Value {
         ("NetIO", "NET I/O"),
         ("PIDs", "PIDS"),
     ];
-    Value::map(fields.into_iter().map(|(name, heading)| (name.to_owned(), Value::text(heading))).collect())
+    crate::format::headings(fields)
 }
 
 #[cfg(test)]

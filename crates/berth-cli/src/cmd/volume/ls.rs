@@ -1,16 +1,14 @@
 //! `volume ls`.
 
-use std::collections::BTreeMap;
-use std::rc::Rc;
-
 use berth_api::volume::Volume;
-use berth_template::{Function, Value};
+use berth_template::Value;
 
 use crate::cmd::{FORMAT_HELP, check_filter, filters};
 use crate::command::{Args, Command};
 use crate::failure::{Failure, Outcome};
 use crate::flag::{Flag, Parsed};
 use crate::format::{self, Format};
+use crate::label;
 use crate::session::Session;
 use crate::unit::size;
 
@@ -68,7 +66,7 @@ pub(crate) fn row(volume: Volume) -> Value {
         ("Availability", absent()),
         ("Driver", volume.driver),
         ("Group", absent()),
-        ("Labels", line(&labels)),
+        ("Labels", label::line(&labels)),
         ("Links", used(|usage| usage.ref_count.to_string())),
         ("Mountpoint", volume.mountpoint),
         ("Name", volume.name),
@@ -78,16 +76,8 @@ pub(crate) fn row(volume: Volume) -> Value {
     ];
     let mut members: Vec<(String, Value)> =
         fields.into_iter().map(|(name, value)| (name.to_owned(), Value::text(value))).collect();
-    let label = move |args: &[Value]| {
-        let name = args.first().and_then(Value::as_str).ok_or("wrong number of args for Label: want 1")?;
-        Ok(Value::text(labels.get(name).map_or("", String::as_str)))
-    };
-    members.push(("Label".to_owned(), Value::Function(Function(Rc::new(label)))));
+    members.push(label::member(labels));
     Value::record("*formatter.volumeContext", members)
-}
-
-fn line(labels: &BTreeMap<String, String>) -> String {
-    labels.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(",")
 }
 
 fn headings() -> Value {
@@ -103,12 +93,5 @@ fn headings() -> Value {
         ("Size", "SIZE"),
         ("Status", "STATUS"),
     ];
-    let mut members: Vec<(String, Value)> =
-        fields.into_iter().map(|(name, heading)| (name.to_owned(), Value::text(heading))).collect();
-    let label = |args: &[Value]| {
-        let name = args.first().and_then(Value::as_str).unwrap_or_default();
-        Ok(Value::text(name.rsplit('.').next().unwrap_or_default().replace(['-', '_'], " ")))
-    };
-    members.push(("Label".to_owned(), Value::Function(Function(Rc::new(label)))));
-    Value::map(members)
+    format::headings_and_labels(fields)
 }
