@@ -47,7 +47,7 @@ fn rounds() -> u32 {
 }
 
 /// Bytes that do not compress, so that layers take their time.
-fn noise(seed: u64, size: usize) -> Vec<u8> {
+pub(crate) fn noise(seed: u64, size: usize) -> Vec<u8> {
     let mut chance = Chance(seed * 2 + 1);
     (0..size / 4).flat_map(|_| u32::try_from(chance.below(1 << 32)).unwrap().to_le_bytes()).collect()
 }
@@ -89,49 +89,107 @@ fn begin(host: &Host, words: &[&str]) -> Child {
     host.command().args(words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
+/// What a round does to images. A push gets something that its registry has never seen.
+struct Acts {
+    keeper: String,
+    /// Where what is made here is pushed to.
+    target: String,
+    fixed: Vec<Vec<String>>,
+}
+
+impl Acts {
+    fn new(host: &Host, [one, two]: [&str; 2], keeper: &str, target: &str) -> Self {
+        let archive = |name: &str| host.daemon().root().join(name).display().to_string();
+        let (whole, copy) = (archive("two.tar"), archive("copy.tar"));
+        host.run(&["pull", "-q", two]);
+        host.run(&["save", "-o", &whole, two]);
+        let fixed: [&[&str]; 12] = [
+            &["load", "-q", "-i", &whole],
+            &["load", "-q", "-i", &whole],
+            &["pull", one],
+            &["pull", two],
+            &["pull", two],
+            &["rmi", "-f", one],
+            &["rmi", "-f", two],
+            &["rmi", "-f", "made"],
+            &["image", "prune", "-af"],
+            &["commit", keeper, "made"],
+            &["save", "-o", &copy, two],
+            &["run", "--rm", two, "true"],
+        ];
+        let fixed = fixed.iter().map(|words| words.iter().map(|word| (*word).to_owned()).collect()).collect();
+        Self { keeper: keeper.to_owned(), target: target.to_owned(), fixed }
+    }
+
+    /// One in five is a push.
+    fn choose(&self, host: &Host, chance: &mut Chance, number: u32) -> Vec<String> {
+        if chance.below(5) > 0 {
+            return chance.one_of(&self.fixed).clone();
+        }
+        // A layer of its own: it was never sent, and is to be compressed first.
+        let (name, file) = (format!("{}/made-{number}", self.target), host.daemon().root().join("file"));
+        fs::write(&file, noise(u64::from(number) + 5000, 1_500_000)).unwrap();
+        host.run(&["cp", &file.display().to_string(), &format!("{}:/file", self.keeper)]);
+        host.run(&["commit", &self.keeper, &name]);
+        vec!["push".to_owned(), name]
+    }
+}
+
+/// What was said to be done is done, unless the other undid it.
+fn assert_done(host: &Host, target: &Registry, chosen: &[Vec<String>], ends: &[bool], told: &str) {
+    for (n, words) in chosen.iter().enumerate() {
+        let (act, name, other) = (words[0].as_str(), words.last().unwrap(), chosen[1 - n][0].as_str());
+        if act == "pull" && ends[n] && matches!(other, "pull" | "push" | "save" | "commit" | "run") {
+            assert!(host.try_run(&["image", "inspect", name]).ok(), "{told}: {name} is gone");
+        }
+        if act != "push" {
+            continue;
+        }
+        let sent = |line: &str| target.requests(line) > 0;
+        let manifest = format!("PUT {}/manifests/latest HTTP/1.1\" 201", name.replacen(&target.host, "/v2", 1));
+        if ends[n] {
+            until(&format!("{told}: {name} is there"), || sent(&manifest));
+        }
+        // Another push does what is left to be done, and what came of both is whole.
+        if host.try_run(&["image", "inspect", name]).ok() {
+            host.run(&["push", "-q", name]);
+            host.run(&["rmi", "-f", name]);
+        }
+        if sent(&manifest) {
+            host.run(&["pull", "-q", name]);
+            host.run(&["rmi", "-f", name]);
+        }
+    }
+}
+
 #[test]
 fn at_any_moment_nothing_is_lost_and_nothing_is_left_over() {
-    let (mut chance, registry) = (Chance::from_environment(), filled());
+    let (mut chance, registry, target) = (Chance::from_environment(), filled(), registry::empty("killed-target"));
     let mut host = Host::start(Cli::Ours);
     let [one, two, small] = ["one", "two", "small"].map(|name| format!("{}/{name}", registry.host));
     let keeper = host.name("keeper");
     host.run(&["run", "--name", &keeper, &small, "sh", "-c", "echo changed > /file"]);
-    host.run(&["pull", "-q", &two]);
-    let archive = host.daemon().root().join("two.tar").display().to_string();
-    host.run(&["save", "-o", &archive, &two]);
-    let acts: Vec<Vec<&str>> = vec![
-        vec!["load", "-q", "-i", &archive],
-        vec!["load", "-q", "-i", &archive],
-        vec!["pull", &one],
-        vec!["pull", &two],
-        vec!["pull", &two],
-        vec!["rmi", "-f", &one],
-        vec!["rmi", "-f", &two],
-        vec!["rmi", "-f", "made"],
-        vec!["image", "prune", "-af"],
-        vec!["commit", &keeper, "made"],
-        vec!["run", "--rm", &two, "true"],
-    ];
+    let acts = Acts::new(&host, [&one, &two], &keeper, &target.host);
     for round in 0..rounds() {
-        let chosen: Vec<&Vec<&str>> = (0..2).map(|_| chance.one_of(&acts)).collect();
-        let mut running: Vec<Child> = chosen.iter().map(|words| begin(&host, words)).collect();
+        let chosen = [0, 1].map(|n| acts.choose(&host, &mut chance, 2 * round + n));
+        let words = chosen.each_ref().map(|words| words.iter().map(String::as_str).collect::<Vec<_>>());
+        let mut running = words.each_ref().map(|words| begin(&host, words));
         // Chance is what is tested here: the moment is the seed's.
-        std::thread::sleep(Duration::from_millis(chance.below(1500)));
+        std::thread::sleep(Duration::from_millis(chance.below(1200)));
         host.kill_daemon();
-        let ends: Vec<bool> = running.iter_mut().map(|child| child.wait().unwrap().success()).collect();
+        let ends = running.each_mut().map(|child| child.wait().unwrap().success());
         host.restart_daemon();
         let told = format!("round {round}: {chosen:?} {ends:?}");
         assert_sound(&host, round % 10 == 9, &told);
-        // What was said to be done is done, unless the other undid it.
-        if let (["pull", name], true) = (&chosen[0][..], ends[0] && chosen[1][0] == "pull") {
-            assert!(host.try_run(&["image", "inspect", name]).ok(), "{told}: {name} is gone");
-        }
+        assert_done(&host, &target, &chosen, &ends, &told);
         assert!(host.try_run(&["image", "inspect", &small]).ok(), "{told}: a container's image is gone");
     }
     let mounted = host.try_run(&["run", "--rm", &two, "sh", "-c", "cat /first/* /second/* | wc -c"]);
     assert_eq!(mounted.out, (2 * 40 * 60_000).to_string(), "{}", mounted.err);
     assert_sound(&host, true, "everything");
-    host.run(&["rm", &keeper]);
+    // Besides the keeper: whoever was killed between making a container and starting it has left it.
+    until("no container runs", || host.run(&["ps", "-q"]).is_empty());
+    host.run(&["container", "prune", "-f"]);
     host.run(&["image", "prune", "-af"]);
     let rest = assert_sound(&host, true, "pruning everything");
     assert_eq!((&rest["Images"], &rest["Layers"], &rest["Blobs"]), (&json!(0), &json!(0), &json!(0)), "{rest}");
