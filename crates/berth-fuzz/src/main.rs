@@ -1,14 +1,20 @@
 //! Feeds spoilt input to everything that reads what strangers wrote: `berth-fuzz SECONDS [TARGET…]`.
 //!
-//! Each target is given its seeds, changed here and there by chance, for so many seconds. It must give an answer or an
-//! error; a panic and an answer that does not come are failures, and the input that led to one is kept. The changes
-//! are blind: nothing measures what code they reach, which the seeds make up for by having something of everything.
-//! Start reading at `targets.rs`.
+//! Each target is given inputs for so many seconds. It must give an answer or an error; a panic and an answer that does
+//! not come are failures, and the input that led to one is kept. Two inputs in three are well-formed and odd: made by
+//! what knows the format, with checksums and lengths that fit, so that they get past the first checks (`json.rs`,
+//! `tar.rs`, `packed.rs`, `names.rs`). The third is a seed, changed here and there by chance (`mutate.rs`). Nothing
+//! measures what code is reached, which the seeds make up for by having something of everything. Start reading at
+//! `targets.rs`.
 
 mod chance;
+mod json;
 mod mutate;
+mod names;
+mod packed;
 mod run;
 mod seeds;
+mod tar;
 mod targets;
 
 use std::process::ExitCode;

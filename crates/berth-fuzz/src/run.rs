@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use crate::chance::Chance;
-use crate::mutate::{mutate, repair};
 use crate::targets::Target;
 
 /// An answer takes microseconds; one that takes so long does not come.
@@ -49,11 +48,7 @@ fn feed(target: &Target, count: &AtomicU64, current: &Mutex<Vec<u8>>, go_on: imp
     let scratch = tempfile::tempfile().context("making a scratch file")?;
     let mut chance = Chance::new(seconds_of_day());
     while go_on() {
-        let mut input = seeds[chance.below(seeds.len())].clone();
-        mutate(&mut input, &seeds, &mut chance);
-        if target.archive {
-            repair(&mut input, &mut chance);
-        }
+        let input = target.input(&seeds, &mut chance);
         if let Ok(mut current) = current.lock() {
             current.clone_from(&input);
         }
@@ -95,11 +90,7 @@ mod tests {
             assert!(seeds.iter().all(|seed| survives(target, seed, &scratch)), "{}", target.name);
             let mut chance = Chance::new(7);
             for number in 0..400 {
-                let mut input = seeds[chance.below(seeds.len())].clone();
-                mutate(&mut input, &seeds, &mut chance);
-                if target.archive {
-                    repair(&mut input, &mut chance);
-                }
+                let input = target.input(&seeds, &mut chance);
                 assert!(survives(target, &input, &scratch), "{} at {number}", target.name);
             }
         }

@@ -7,27 +7,57 @@ use berth_archive::{Limits, Reader};
 use berth_erofs::Image;
 use berth_oci::{Document, ImageConfig, Reference};
 
-use crate::seeds;
+use crate::chance::Chance;
+use crate::mutate::{mutate, repair};
+use crate::{json, names, packed, seeds, tar};
 
 /// One reader.
 pub(crate) struct Target {
     pub(crate) name: &'static str,
     /// Inputs that it understands.
     pub(crate) seeds: fn() -> Vec<Vec<u8>>,
-    /// The input is an archive: checksums are made right again after changes.
-    pub(crate) archive: bool,
+    /// What its inputs are.
+    pub(crate) shape: Shape,
     /// Reads an input; a panic is a failure.
     pub(crate) read: fn(&[u8], &File),
 }
 
+/// What an input is, and so how an odd one is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Name,
+    Json,
+    /// Checksums are made right again after changes.
+    Archive,
+    Packed,
+}
+
+impl Target {
+    /// An input by chance.
+    pub(crate) fn input(&self, seeds: &[Vec<u8>], chance: &mut Chance) -> Vec<u8> {
+        let mut input = match (chance.below(3), self.shape) {
+            (0, _) => seeds[chance.below(seeds.len())].clone(),
+            (_, Shape::Name) => return names::make(chance),
+            (_, Shape::Json) => return json::change(seeds, chance),
+            (_, Shape::Archive) => return tar::make(chance),
+            (_, Shape::Packed) => return packed::change(seeds, chance),
+        };
+        mutate(&mut input, seeds, chance);
+        if self.shape == Shape::Archive {
+            repair(&mut input, chance);
+        }
+        input
+    }
+}
+
 /// Every reader.
 pub(crate) const TARGETS: &[Target] = &[
-    Target { name: "reference", seeds: seeds::references, archive: false, read: reference },
-    Target { name: "manifest", seeds: seeds::manifests, archive: false, read: manifest },
-    Target { name: "config", seeds: seeds::configs, archive: false, read: config },
-    Target { name: "tar", seeds: seeds::archives, archive: true, read: tar },
-    Target { name: "compressed", seeds: seeds::compressed, archive: false, read: compressed },
-    Target { name: "erofs", seeds: seeds::archives, archive: true, read: erofs },
+    Target { name: "reference", seeds: seeds::references, shape: Shape::Name, read: reference },
+    Target { name: "manifest", seeds: seeds::manifests, shape: Shape::Json, read: manifest },
+    Target { name: "config", seeds: seeds::configs, shape: Shape::Json, read: config },
+    Target { name: "tar", seeds: seeds::archives, shape: Shape::Archive, read: archive },
+    Target { name: "compressed", seeds: seeds::compressed, shape: Shape::Packed, read: compressed },
+    Target { name: "erofs", seeds: seeds::archives, shape: Shape::Archive, read: erofs },
 ];
 
 /// Bytes that are taken of something compressed.
@@ -63,7 +93,7 @@ fn config(input: &[u8], _: &File) {
     }
 }
 
-fn tar(input: &[u8], _: &File) {
+fn archive(input: &[u8], _: &File) {
     let (mut reader, mut buffer) = (Reader::new(input), [0; 4096]);
     while let Ok(Some(_)) = reader.next() {
         while matches!(reader.read(&mut buffer), Ok((_, 1..))) {}
