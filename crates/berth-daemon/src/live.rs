@@ -43,7 +43,7 @@ impl Live {
                 mirrors: mirrors(settings)?,
                 insecure: settings.list("insecure-registry").to_vec(),
                 attempts: attempts(settings)?,
-                proxies: proxies(settings)?,
+                proxies: Some(proxies(settings)?),
                 certificates: CERTIFICATES.map(PathBuf::from).into(),
                 patience: None,
             },
@@ -204,25 +204,27 @@ fn at_once(settings: &Settings, name: &'static str, usual: usize) -> Result<usiz
     }
 }
 
-/// What is not said by an option is said by the environment; where no option says anything, it is left to that alone.
-fn proxies(settings: &Settings) -> Result<Option<Proxies>, OptionsError> {
+/// What is not said by an option is said by the environment. A bad address in an option is refused here; one in the
+/// environment, when it is needed.
+fn proxies(settings: &Settings) -> Result<Proxies, OptionsError> {
     let options = ["http-proxy", "https-proxy", "no-proxy"];
-    if let Some(unknown) = settings.map("proxies").into_keys().find(|key| !options.contains(&key.as_str())) {
-        return Err(value("proxies", &unknown, "there are http-proxy, https-proxy and no-proxy"));
+    let mut listed = settings.map("proxies");
+    if let Some(unknown) = listed.keys().find(|key| !options.contains(&key.as_str())) {
+        return Err(value("proxies", unknown, "there are http-proxy, https-proxy and no-proxy"));
     }
-    let said = |name: &str| settings.text(name).map(str::to_owned).or_else(|| settings.map("proxies").remove(name));
-    if options.iter().all(|name| said(name).is_none()) {
-        return Ok(None);
+    let mut said = |name: &str| settings.text(name).map(str::to_owned).or_else(|| listed.remove(name));
+    let (http, https, none) = (said(options[0]), said(options[1]), said(options[2]));
+    for (name, address) in options.into_iter().zip([&http, &https]) {
+        if let Some(address) = address.as_ref().filter(|address| !address.is_empty()) {
+            Proxies::check(address).map_err(|why| value(name, &Proxies::masked(address), why))?;
+        }
     }
-    let chosen = |name: &str| said(name).unwrap_or_else(|| environment(name));
-    Ok(Some(Proxies { http: chosen(options[0]), https: chosen(options[1]), none: chosen(options[2]) }))
-}
-
-/// `http-proxy` is `HTTP_PROXY` or `http_proxy` there.
-pub(crate) fn environment(option: &str) -> String {
-    let upper = option.replace('-', "_").to_ascii_uppercase();
-    let found = std::env::var(&upper).or_else(|_| std::env::var(upper.to_ascii_lowercase()));
-    found.unwrap_or_default()
+    let found = Proxies::from_environment();
+    Ok(Proxies {
+        http: http.unwrap_or(found.http),
+        https: https.unwrap_or(found.https),
+        none: none.unwrap_or(found.none),
+    })
 }
 
 #[cfg(test)]
@@ -292,6 +294,7 @@ mod tests {
             (r#"{"runtimes":{"x":{}}}"#, "no path"),
             (r#"{"default-runtime":"x"}"#, "does not exist"),
             (r#"{"proxies":{"ftp-proxy":"x"}}"#, "http-proxy, https-proxy and no-proxy"),
+            (r#"{"proxies":{"http-proxy":"socks5://u:p@h:1"}}"#, "\"socks5://xxxxx:xxxxx@h:1\": it must be http://"),
         ] {
             let error = live(file).unwrap_err().to_string();
             assert!(error.contains(why), "{file}: {error}");

@@ -6,10 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use berth_oci::Reference;
+use http::StatusCode;
+use reqwest::{Response, Url};
 
 use crate::auth::Tokens;
 use crate::endpoint::{Endpoint, endpoints};
-use crate::request::Purpose;
+use crate::proxy::{self, Proxies};
+use crate::request::{Purpose, Request, method_name};
 use crate::trust::Trust;
 use crate::{Credentials, Error, Repository};
 
@@ -39,17 +42,6 @@ impl Config {
     }
 }
 
-/// The proxies that registries are reached through.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Proxies {
-    /// For `http://`; empty: none.
-    pub http: String,
-    /// For `https://`; empty: none.
-    pub https: String,
-    /// Hosts reached without one, separated by commas.
-    pub none: String,
-}
-
 /// A client of all registries; cheap to clone, every clone is the same client.
 ///
 /// It opens no connection and reads no certificate before the first request needs them: a daemon that pulls nothing
@@ -62,11 +54,15 @@ pub struct Client {
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) config: Config,
-    http: Mutex<HashMap<(Trust, Way), reqwest::Client>>,
+    http: Mutex<HashMap<Kind, reqwest::Client>>,
+    proxies: Proxies,
     pub(crate) tokens: Tokens,
     /// Hosts of which the scheme is known by now, of those where it may be either.
     schemes: Mutex<HashMap<String, &'static str>>,
 }
+
+/// What connections have in common: whom they believe, which way the bytes go, and through which proxy.
+type Kind = (Trust, Way, Option<Url>);
 
 /// Which way most of the bytes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -81,7 +77,9 @@ impl Client {
     /// Opens no connection and reads no file.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        let inner = Inner { config, http: Mutex::default(), tokens: Tokens::default(), schemes: Mutex::default() };
+        let proxies = config.proxies.clone().unwrap_or_else(Proxies::from_environment);
+        let (tokens, schemes) = (Tokens::default(), Mutex::default());
+        let inner = Inner { config, http: Mutex::default(), proxies, tokens, schemes };
         Self { inner: Arc::new(inner) }
     }
 
@@ -102,18 +100,37 @@ impl Client {
 }
 
 impl Inner {
-    /// The connections for a kind of trust, made when they are first wanted.
-    pub(crate) fn http(&self, trust: &Trust, way: Way) -> Result<reqwest::Client, Error> {
-        let key = (trust.clone(), way);
+    /// The connections to where a URL leads, for a kind of trust, made when they are first wanted.
+    pub(crate) fn http(&self, url: &Url, trust: &Trust, way: Way) -> Result<reqwest::Client, Error> {
+        let proxy = self.proxies.of(url)?;
+        let key = (trust.clone(), way, proxy.clone());
         let mut clients = lock(&self.http);
         if let Some(client) = clients.get(&key) {
             return Ok(client.clone());
         }
         let tls = trust.tls()?;
-        let client =
-            build(trust, way, tls, &self.config).map_err(|e| Error::Malformed(format!("preparing for HTTP: {e}")))?;
+        let client = build(way, tls, proxy.as_ref(), &self.config)
+            .map_err(|e| Error::Malformed(format!("preparing for HTTP: {e}")))?;
         clients.insert(key, client.clone());
         Ok(client)
+    }
+
+    /// The same failure, in words that name the proxy that stood in between.
+    pub(crate) fn explain(&self, url: &Url, error: Error) -> Error {
+        match self.proxies.of(url) {
+            Ok(Some(proxy)) => proxy::explain(&proxy, error),
+            _ => error,
+        }
+    }
+
+    /// The answer, unless a proxy has answered instead that it does not know us.
+    pub(crate) fn passed(&self, request: &Request, url: &Url, answer: Response) -> Result<Response, Error> {
+        match self.proxies.of(url)? {
+            Some(proxy) if answer.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+                Err(proxy::unauthorized(method_name(&request.method), url.as_str(), &proxy::shown(&proxy)))
+            }
+            _ => Ok(answer),
+        }
     }
 
     /// Which scheme worked, where both may.
@@ -133,9 +150,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn build(
-    trust: &Trust,
     way: Way,
     tls: rustls::ClientConfig,
+    proxy: Option<&Url>,
     config: &Config,
 ) -> Result<reqwest::Client, reqwest::Error> {
     let builder = reqwest::Client::builder()
@@ -149,20 +166,9 @@ fn build(
         .pool_idle_timeout(Duration::from_secs(15))
         .referer(false);
     let builder = if way == Way::In { builder.read_timeout(config.patience()) } else { builder };
-    match (trust.local, &config.proxies) {
-        (true, _) => builder.no_proxy().build(),
-        (false, None) => builder.build(),
-        (false, Some(proxies)) => through(builder.no_proxy(), proxies)?.build(),
+    let builder = builder.no_proxy();
+    match proxy {
+        None => builder.build(),
+        Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy.clone())?).build(),
     }
-}
-
-fn through(mut builder: reqwest::ClientBuilder, proxies: &Proxies) -> Result<reqwest::ClientBuilder, reqwest::Error> {
-    let except = || reqwest::NoProxy::from_string(&proxies.none);
-    if !proxies.http.is_empty() {
-        builder = builder.proxy(reqwest::Proxy::http(&proxies.http)?.no_proxy(except()));
-    }
-    if !proxies.https.is_empty() {
-        builder = builder.proxy(reqwest::Proxy::https(&proxies.https)?.no_proxy(except()));
-    }
-    Ok(builder)
 }

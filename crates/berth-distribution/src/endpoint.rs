@@ -94,7 +94,7 @@ fn is_insecure(domain: &str, insecure: &[String]) -> bool {
     })
 }
 
-fn in_network(address: IpAddr, network: &str) -> bool {
+pub(crate) fn in_network(address: IpAddr, network: &str) -> bool {
     let Some((base, bits)) = network.split_once('/') else { return false };
     let (Ok(base), Ok(bits)) = (base.parse::<IpAddr>(), bits.parse::<u32>()) else { return false };
     let wide = |a: IpAddr| match a {

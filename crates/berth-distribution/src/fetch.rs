@@ -1,10 +1,11 @@
 //! A file from any web server, as whoever imports from a URL wants it.
 
 use bytes::Bytes;
-use http::{StatusCode, header};
+use http::{Method, StatusCode, header};
 use reqwest::{Response, Url};
 
 use crate::client::Way;
+use crate::request::transport;
 use crate::trust::Trust;
 use crate::{Client, Error};
 
@@ -32,9 +33,10 @@ impl Client {
             if !matches!(next.scheme(), "http" | "https") {
                 return Err(wrong(&"it must begin with http:// or https://"));
             }
-            let local = next.host_str().is_some_and(|host| host == "localhost" || host.starts_with("127."));
-            let http = self.inner.http(&Trust { local, ..Trust::default() }, Way::In)?;
-            let response = http.get(next.clone()).send().await.map_err(|e| broken(url, &e))?;
+            let http = self.inner.http(&next, &Trust::default(), Way::In)?;
+            let response = http.get(next.clone()).send().await;
+            let failed = |e: reqwest::Error| self.inner.explain(&next, transport(&Method::GET, next.as_str(), &e));
+            let response = response.map_err(failed)?;
             if let Some(target) = redirect(&response) {
                 next = next.join(&target).map_err(|e| wrong(&e))?;
                 continue;
@@ -56,19 +58,11 @@ impl Download {
     /// # Errors
     /// The connection broke.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
-        self.response.chunk().await.map_err(|e| broken(&self.url, &e))
+        self.response.chunk().await.map_err(|e| transport(&Method::GET, &self.url, &e))
     }
 }
 
 fn redirect(response: &Response) -> Option<String> {
     let target = response.status().is_redirection().then(|| response.headers().get(header::LOCATION)).flatten();
     target.and_then(|target| target.to_str().ok()).map(str::to_owned)
-}
-
-fn broken(url: &str, error: &reqwest::Error) -> Error {
-    let mut deepest: &dyn std::error::Error = error;
-    while let Some(cause) = deepest.source() {
-        deepest = cause;
-    }
-    Error::Transport { method: "Get", url: url.to_owned(), reason: deepest.to_string(), wrong_scheme: false }
 }

@@ -58,8 +58,9 @@ impl Plain<'_> {
             let value = HeaderValue::from_str(proof).map_err(|_| unauthorized(url, "credentials that are no text"))?;
             headers.insert(AUTHORIZATION, value);
         }
-        let request = self.client.inner.http(&self.endpoint.trust, Way::In)?.get(url).headers(headers);
-        request.send().await.map_err(|e| transport(&Method::GET, url, &e))
+        let parsed = Url::parse(url).map_err(|e| Error::Malformed(format!("{url:?} is no address: {e}")))?;
+        let request = self.client.inner.http(&parsed, &self.endpoint.trust, Way::In)?.get(url).headers(headers);
+        request.send().await.map_err(|e| self.client.inner.explain(&parsed, transport(&Method::GET, url, &e)))
     }
 
     /// The header that answers a challenge, and a refresh token where there is one.
@@ -96,13 +97,15 @@ impl Plain<'_> {
     }
 
     async fn ask_for_token(&self, mut realm: Url, challenge: &Challenge) -> Result<Response, Error> {
-        let http = self.client.inner.http(&self.endpoint.trust, Way::In)?;
+        let http = self.client.inner.http(&realm, &self.endpoint.trust, Way::In)?;
         // Credentials that came by TLS do not go on without it.
         let safe = realm.scheme() == "https" || self.endpoint.scheme == "http";
         let credentials = self.credentials.filter(|_| safe);
         let service = challenge.get("service").unwrap_or_default();
         let scope = challenge.get("scope").filter(|s| !s.is_empty()).unwrap_or(self.scope);
-        let failed = |method, realm: &Url, e: &reqwest::Error| transport(&method, realm.as_str(), e);
+        let inner = &self.client.inner;
+        let failed =
+            |method, realm: &Url, e: &reqwest::Error| inner.explain(realm, transport(&method, realm.as_str(), e));
         if let Some(refresh) = credentials.map(|c| c.identity_token.as_str()).filter(|t| !t.is_empty()) {
             let mut form = Url::parse("form:").map_err(|e| Error::Malformed(e.to_string()))?;
             form.query_pairs_mut()

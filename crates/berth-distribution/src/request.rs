@@ -177,10 +177,11 @@ impl Session {
     /// There and back once.
     async fn exchange(&self, request: &Request, url: &Url, mut headers: HeaderMap) -> Result<Response, Error> {
         let way = if matches!(request.body, Body::Long(_)) { Way::Out } else { Way::In };
-        let http = self.client.inner.http(&self.endpoint.trust, way)?;
+        let http = self.client.inner.http(url, &self.endpoint.trust, way)?;
         let outgoing = http.request(request.method.clone(), url.clone());
-        let failed = |e: reqwest::Error| transport(&request.method, url.as_str(), &e);
-        match &request.body {
+        let inner = &self.client.inner;
+        let failed = |e: reqwest::Error| inner.explain(url, transport(&request.method, url.as_str(), &e));
+        let response = match &request.body {
             Body::None => {
                 if matches!(request.method, Method::POST | Method::PUT | Method::PATCH) {
                     headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
@@ -200,7 +201,8 @@ impl Session {
                 };
                 passing.watch(async { sent.await.map_err(failed) }, late).await
             }
-        }
+        };
+        inner.passed(request, url, response?)
     }
 
     /// An answer to the challenges, or `None` where there is none that would be new.
@@ -256,7 +258,7 @@ impl Session {
     }
 
     async fn ask_for_token(&self, mut realm: Url, key: &TokenKey) -> Result<Response, Error> {
-        let http = self.client.inner.http(&self.endpoint.trust, Way::In)?;
+        let http = self.client.inner.http(&realm, &self.endpoint.trust, Way::In)?;
         let safe = realm.scheme() == "https" || self.endpoint.scheme == "http";
         let credentials = self.credentials.as_ref().filter(|_| safe);
         let refresh = credentials.map(|c| c.identity_token.clone()).filter(|t| !t.is_empty());
@@ -270,7 +272,11 @@ impl Session {
                 .append_pair("refresh_token", &refresh);
             let body = form.query().unwrap_or_default().to_owned();
             let request = http.post(realm.clone()).header("content-type", "application/x-www-form-urlencoded");
-            return request.body(body).send().await.map_err(|e| transport(&Method::POST, realm.as_str(), &e));
+            return request
+                .body(body)
+                .send()
+                .await
+                .map_err(|e| self.client.inner.explain(&realm, transport(&Method::POST, realm.as_str(), &e)));
         }
         if !key.service.is_empty() {
             realm.query_pairs_mut().append_pair("service", &key.service);
@@ -283,7 +289,7 @@ impl Session {
             realm.query_pairs_mut().append_pair("account", &user);
             request = http.get(realm.clone()).header(AUTHORIZATION, basic(&user, &password));
         }
-        request.send().await.map_err(|e| transport(&Method::GET, realm.as_str(), &e))
+        request.send().await.map_err(|e| self.client.inner.explain(&realm, transport(&Method::GET, realm.as_str(), &e)))
     }
 
     fn owner(&self) -> u64 {

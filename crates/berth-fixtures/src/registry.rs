@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::command;
 
@@ -35,15 +35,24 @@ impl Registry {
     /// An empty registry that only [`USER`] may use, with [`PASSWORD`].
     #[must_use]
     pub fn start_guarded(root: &Path) -> Self {
-        prepare(root, Some(json!({"htpasswd": {"realm": "berth", "path": root.join("htpasswd")}})));
+        let guard = json!({"htpasswd": {"realm": "berth", "path": root.join("htpasswd")}});
+        prepare(root, |config| config["auth"] = guard);
         fs::write(root.join("htpasswd"), format!("{USER}:{PASSWORD_HASH}\n")).unwrap();
+        Self::spawn(root, &[])
+    }
+
+    /// An empty registry that speaks TLS, with a certificate and its key (PEM files).
+    #[must_use]
+    pub fn start_tls(root: &Path, certificate: &Path, key: &Path) -> Self {
+        let tls = json!({"certificate": certificate, "key": key});
+        prepare(root, |config| config["http"]["tls"] = tls);
         Self::spawn(root, &[])
     }
 
     /// The same, started by `wrapper` (`nsenter …`).
     #[must_use]
     pub fn start_in(root: &Path, wrapper: &[&str]) -> Self {
-        prepare(root, None);
+        prepare(root, |_| ());
         Self::spawn(root, wrapper)
     }
 
@@ -91,7 +100,7 @@ impl Registry {
 }
 
 /// An empty directory and a configuration.
-fn prepare(root: &Path, auth: Option<serde_json::Value>) {
+fn prepare(root: &Path, change: impl FnOnce(&mut Value)) {
     drop(fs::remove_dir_all(root));
     fs::create_dir_all(root).unwrap();
     let mut config = json!({
@@ -100,9 +109,7 @@ fn prepare(root: &Path, auth: Option<serde_json::Value>) {
         "storage": {"filesystem": {"rootdirectory": root.join("data")}, "delete": {"enabled": true}},
         "http": {"addr": "127.0.0.1:0"},
     });
-    if let Some(auth) = auth {
-        config["auth"] = auth;
-    }
+    change(&mut config);
     fs::write(root.join("config.yml"), config.to_string()).unwrap();
 }
 

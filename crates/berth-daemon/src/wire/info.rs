@@ -10,7 +10,7 @@ use berth_distribution::Proxies;
 use berth_engine::runtimes::{self, Runtimes};
 use jiff::Timestamp;
 
-use crate::live::{self, Live};
+use crate::live::Live;
 
 /// Ours.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -71,11 +71,7 @@ pub(crate) struct Beside<'a> {
 pub(crate) fn info(engine: berth_engine::Info, beside: &Beside<'_>) -> Info {
     let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-    let proxies = beside.live.registries.proxies.clone().unwrap_or_else(|| Proxies {
-        http: live::environment("http-proxy"),
-        https: live::environment("https-proxy"),
-        none: live::environment("no-proxy"),
-    });
+    let proxies = beside.live.registries.proxies.clone().unwrap_or_default();
     Info {
         id: engine.id,
         containers: number(engine.containers.total),
@@ -119,8 +115,8 @@ pub(crate) fn info(engine: berth_engine::Info, beside: &Beside<'_>) -> Info {
         ncpu: number(engine.cpus),
         mem_total: i64::try_from(engine.memory).unwrap_or(i64::MAX),
         docker_root_dir: engine.data_root.display().to_string(),
-        http_proxy: masked(&proxies.http),
-        https_proxy: masked(&proxies.https),
+        http_proxy: Proxies::masked(&proxies.http),
+        https_proxy: Proxies::masked(&proxies.https),
         no_proxy: proxies.none,
         name: engine.hostname,
         server_version: COMPATIBLE.to_owned(),
@@ -143,14 +139,6 @@ fn runtimes(runtimes: &Runtimes) -> BTreeMap<String, RuntimePath> {
     });
     let own = RuntimePath { path: "berth".to_owned(), runtime_args: vec!["runtime".to_owned()], ..Default::default() };
     foreign.chain([(runtimes::OWN.to_owned(), own)]).collect()
-}
-
-/// A proxy's address without the name and password that may stand in it.
-fn masked(proxy: &str) -> String {
-    match proxy.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?.1))) {
-        Some((scheme, host)) => format!("{scheme}://xxxxx:xxxxx@{host}"),
-        None => proxy.to_owned(),
-    }
 }
 
 fn registry_config(registries: &berth_distribution::Config) -> RegistryConfig {

@@ -10,6 +10,7 @@
 mod host;
 mod certificates;
 mod dockerd;
+mod forward_proxy;
 mod leftovers;
 mod mock_registry;
 mod mock_web;
@@ -63,6 +64,7 @@ mod neighbours;
 mod ondemand;
 mod peers;
 mod plugins;
+mod proxies;
 mod prunes;
 mod pull;
 mod push;

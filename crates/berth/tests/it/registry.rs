@@ -1,7 +1,7 @@
 //! One registry a test process, filled with the images that rows pull.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use berth_fixtures::{Entry, Image, Layout, PATH, Packing, Registry, host_architecture, layer};
@@ -25,6 +25,11 @@ pub(crate) fn empty(name: &str) -> Registry {
 /// One that wants a user and a password.
 pub(crate) fn guarded(name: &str) -> Registry {
     Registry::start_guarded(&cache().join(format!("registry-{}-{name}", std::process::id())))
+}
+
+/// One that speaks TLS.
+pub(crate) fn encrypted(name: &str, certificate: &Path, key: &Path) -> Registry {
+    Registry::start_tls(&cache().join(format!("registry-{}-{name}", std::process::id())), certificate, key)
 }
 
 /// A fixture's name as one types it: `127.0.0.1:PORT/busybox`.
