@@ -24,6 +24,7 @@
 
 mod error;
 mod record;
+mod reserve;
 mod store;
 mod writer;
 

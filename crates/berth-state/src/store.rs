@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use crate::reserve::Reserve;
 use crate::writer::{Job, Writer};
 use crate::{Error, Reader, Result, Transaction};
 
@@ -56,6 +57,7 @@ impl Store {
         let directory = path.parent().unwrap_or(Path::new("."));
         let unprepared = |source| Error::Directory { path: directory.to_owned(), source };
         std::fs::create_dir_all(directory).map_err(unprepared)?;
+        let reserve = Reserve::release_for(path);
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
             .map_err(|source| Error::Open { path: path.to_owned(), source })?;
         prepare(&connection, path)?;
@@ -63,7 +65,8 @@ impl Store {
             // The file's name is part of what must survive.
             std::fs::File::open(directory).and_then(|d| d.sync_all()).map_err(unprepared)?;
         }
-        let writer = Writer::spawn(connection)?;
+        reserve.keep();
+        let writer = Writer::spawn(connection, reserve)?;
         Ok(Self { inner: Arc::new(Inner { path: path.to_owned(), writer, readers: Mutex::default() }) })
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
+use crate::reserve::Reserve;
 use crate::{Durability, Error, Reader, Result, Transaction};
 
 /// How long the writer must have been idle before it moves the log into the database.
@@ -64,11 +65,11 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn spawn(connection: Connection) -> Result<Self> {
+    pub(crate) fn spawn(connection: Connection, reserve: Reserve) -> Result<Self> {
         let (jobs, queue) = channel();
         let thread = std::thread::Builder::new()
             .name("state".into())
-            .spawn(move || serve(&connection, &queue))
+            .spawn(move || serve(&connection, &reserve, &queue))
             .map_err(|source| Error::Directory { path: "the state's writer thread".into(), source })?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
@@ -89,14 +90,14 @@ impl Drop for Writer {
     }
 }
 
-fn serve(connection: &Connection, queue: &Receiver<Job>) {
+fn serve(connection: &Connection, reserve: &Reserve, queue: &Receiver<Job>) {
     let mut unmoved = 0;
     let mut durability = None;
     let mut carried = None;
     loop {
         let first = match carried.take() {
             Some(job) => job,
-            None => match next(connection, queue, &mut unmoved) {
+            None => match next(connection, reserve, queue, &mut unmoved) {
                 Some(job) => job,
                 None => return,
             },
@@ -122,7 +123,9 @@ fn serve(connection: &Connection, queue: &Receiver<Job>) {
             batch.push(job);
         }
         unmoved += u32::try_from(batch.len()).unwrap_or(u32::MAX);
-        commit(connection, batch);
+        if commit(connection, batch) == Room::None {
+            reserve.release();
+        }
         if unmoved >= WRITES_BEFORE_CHECKPOINT {
             checkpoint(connection);
             unmoved = 0;
@@ -131,13 +134,14 @@ fn serve(connection: &Connection, queue: &Receiver<Job>) {
 }
 
 /// The next write; while there is none, moves the log into the database. `None`: the store was closed.
-fn next(connection: &Connection, queue: &Receiver<Job>, unmoved: &mut u32) -> Option<Job> {
+fn next(connection: &Connection, reserve: &Reserve, queue: &Receiver<Job>, unmoved: &mut u32) -> Option<Job> {
     if *unmoved > 0 {
         match queue.recv_timeout(IDLE_BEFORE_CHECKPOINT) {
             Ok(job) => return Some(job),
             Err(RecvTimeoutError::Disconnected) => return None,
             Err(RecvTimeoutError::Timeout) => {
                 checkpoint(connection);
+                reserve.keep();
                 *unmoved = 0;
             }
         }
@@ -152,7 +156,14 @@ fn checkpoint(connection: &Connection) {
     }
 }
 
-fn commit(connection: &Connection, batch: Vec<Job>) {
+/// Whether the disk took what was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Room {
+    Enough,
+    None,
+}
+
+fn commit(connection: &Connection, batch: Vec<Job>) -> Room {
     let begun = connection.execute_batch("BEGIN IMMEDIATE");
     if let Err(error) = begun {
         let text = error.to_string();
@@ -160,7 +171,7 @@ fn commit(connection: &Connection, batch: Vec<Job>) {
             // Not applied: outside a transaction its parts would be visible one by one.
             job.refuse(&text);
         }
-        return;
+        return room(&error);
     }
     let mut settles = Vec::with_capacity(batch.len());
     let mut broken = None;
@@ -175,10 +186,17 @@ fn commit(connection: &Connection, batch: Vec<Job>) {
     if ended.is_err() && !connection.is_autocommit() {
         drop(connection.execute_batch("ROLLBACK"));
     }
+    let room = ended.as_ref().err().map_or(Room::Enough, room);
     let failed = broken.or_else(|| ended.err().map(|e| e.to_string()));
     for settle in settles {
         settle(failed.clone().map_or(Ok(()), |text| Err(Error::Commit(text))));
     }
+    room
+}
+
+fn room(error: &rusqlite::Error) -> Room {
+    let full = error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull);
+    if full { Room::None } else { Room::Enough }
 }
 
 /// Runs one write inside a savepoint, so that its failure leaves those it shares the commit with alone.
