@@ -44,6 +44,12 @@ impl Store {
         Ok(store)
     }
 
+    /// Where the layout lies.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.inner.root
+    }
+
     /// Where the blob is, or would be.
     #[must_use]
     pub fn path(&self, digest: &Digest) -> PathBuf {

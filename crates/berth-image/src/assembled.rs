@@ -130,6 +130,7 @@ pub(crate) fn assemble(inner: &Arc<Inner>, assembly: Assembly, mut lease: Lease)
         size: layers.iter().map(|(_, layer)| layer.size).sum(),
         tagged_at: now(),
         origin: None,
+        others: Vec::new(),
     };
     let (key, name) = (id.clone(), name.as_ref().map(name_key));
     inner.state.write(Durability::Synced, move |tx| {
@@ -143,7 +144,7 @@ pub(crate) fn assemble(inner: &Arc<Inner>, assembly: Assembly, mut lease: Lease)
             crate::family::adopt(tx, &key, &parent)?;
         }
         match name {
-            Some(name) => tx.put(&name, &NameRecord { image: key }),
+            Some(name) => tx.put(&name, &NameRecord { image: key, digest: None }),
             None => Ok(()),
         }
     })?;

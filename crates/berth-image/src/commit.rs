@@ -6,11 +6,11 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use berth_oci::{Algorithm, ChainId, Descriptor, Digest, History, ImageConfig, ImageId, Reference};
+use berth_oci::{Algorithm, ChainId, Descriptor, History, ImageConfig, ImageId, Reference};
 
 use crate::assembled::{Assembly, Dialect, assemble};
 use crate::layers::archive::packed;
@@ -59,39 +59,6 @@ fn make(inner: &Inner, commit: &Commit) -> Result<Arrived> {
     let archive = packed(upper, commit.hidden.clone());
     let arrived = inner.layers.incoming()?.receive(archive, Algorithm::Sha256);
     arrived.map_err(|e| Error::file("archiving", &commit.upper)(io::Error::other(e.to_string())))
-}
-
-/// A layer's blob: the file, or else the layer's archive, which a layer made here is sent as.
-pub(crate) fn open_layer(inner: &Inner, blob: &Digest) -> Result<Box<dyn Read + Send>> {
-    if inner.content.contains(blob) {
-        return Ok(Box::new(inner.content.open_blob(blob)?));
-    }
-    let layers = inner.state.read(|reader| reader.list::<LayerRecord>())?;
-    let chain = |key: &str| ChainId::parse(key).map_err(|e| Error::State(format!("reading the layer {key:?}: {e}")));
-    let whole = |(_, layer): &&(String, LayerRecord)| layer.diff_id.digest() == blob && layer.archive.is_some();
-    if let Some((key, layer)) = layers.iter().find(whole) {
-        return inner.layers.open_archive(&chain(key)?, layer.archive);
-    }
-    // It came compressed, or was compressed to be sent: what is kept unpacks to it, byte for byte.
-    let within = |(_, layer): &&(String, LayerRecord)| {
-        layer.diff_id.digest() == blob && layer.kept && inner.content.contains(&layer.blob.digest)
-    };
-    if let Some((_, layer)) = layers.iter().find(within) {
-        let kept = BufReader::with_capacity(64 << 10, inner.content.open_blob(&layer.blob.digest)?);
-        let path = inner.content.path(&layer.blob.digest);
-        return crate::pull::decompress::decompress(kept).map_err(Error::file("reading", &path));
-    }
-    let made_here = |(_, layer): &&(String, LayerRecord)| layer.blob.digest == *blob && layer.diff_id.digest() == blob;
-    let missing = || Error::Content(format!("blob {blob} is not in the store"));
-    let (key, layer) = layers.iter().find(made_here).ok_or_else(missing)?;
-    inner.layers.open_archive(&chain(key)?, layer.archive)
-}
-
-/// A layer's archive, uncompressed, whatever form the layer has.
-pub(crate) fn open_archive(inner: &Inner, chain: &ChainId) -> Result<Box<dyn Read + Send>> {
-    let record = inner.state.read(|reader| reader.get::<LayerRecord>(chain.as_str()))?;
-    let record = record.ok_or_else(|| Error::Content(format!("layer {chain} is not in the store")))?;
-    inner.layers.open_archive(chain, record.archive)
 }
 
 /// The layer beside those it stands on, and the image of them all.

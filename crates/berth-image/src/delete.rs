@@ -119,7 +119,21 @@ impl Deletion<'_, '_> {
             }
             rest.retain(|r| !same_repository(r));
         }
+        if !rest.is_empty() {
+            self.forget_unnamed(image)?;
+        }
         Ok(rest.is_empty())
+    }
+
+    /// Manifests that only the names spoke of that are gone.
+    fn forget_unnamed(&mut self, image: &ImageId) -> Result<()> {
+        let Some(mut record) = self.tx.get::<ImageRecord>(image.as_str())? else { return Ok(()) };
+        let blobs = record.forget_unnamed(self.tx, image)?;
+        if !blobs.is_empty() {
+            self.tx.put(image.as_str(), &record)?;
+            self.gone.files.extend(remove_unneeded(self.tx, &[], blobs, self.claims)?);
+        }
+        Ok(())
     }
 
     /// `told`: it is an event of its own.

@@ -198,6 +198,18 @@ pub enum Error {
         /// What the kernel said.
         message: String,
     },
+    /// The disk is full; what was begun has been removed.
+    #[error(
+        "no space left on device: {doing}; nothing of it is kept: make room where {} lies and try again \
+         (`docker system df` says what takes how much)",
+        root.display()
+    )]
+    NoSpace {
+        /// Where room is wanted.
+        root: PathBuf,
+        /// What there was no room for.
+        doing: String,
+    },
     /// Layers were to be images, and this kernel does not mount them.
     #[error(
         "the storage driver erofs cannot be used here: {0}; choose --storage-driver overlay2, or leave it to berth"
@@ -247,6 +259,7 @@ impl Error {
             | Self::Registry(_)
             | Self::File { .. }
             | Self::NoErofs(_)
+            | Self::NoSpace { .. }
             | Self::Content(_)
             | Self::State(_)
             | Self::Cancelled(_) => ErrorKind::Internal,

@@ -24,39 +24,43 @@ impl ImageStore {
     /// # Errors
     /// The image is gone, or cannot be read or written. Nothing is visible then.
     pub fn flatten(&self, image: &Image, name: Option<&Reference>) -> Result<ImageId> {
-        let (_lease, record) = self.inner.lease_image(&image.id)?;
-        let root = File::from(snapshot::mount_readonly(&self.root(image))?);
-        let unnamed = layer(&self.inner, &root)?;
-        let chain = ChainId::extend(None, &unnamed.diff_id);
-        let mut lease = self.inner.lease(vec![chain.clone()], Vec::new());
-        let digest = unnamed.diff_id.digest().clone();
-        lease.blob(&digest);
-        let there = self.inner.state.read(|reader| reader.get::<LayerRecord>(chain.as_str()))?;
-        let layer = match there {
-            Some(there) => there,
-            None => {
-                let blob = Descriptor { digest, size: unnamed.length, ..Descriptor::of(media::OCI_LAYER, b"") };
-                let (diff_id, size) = (unnamed.diff_id.clone(), unnamed.size);
-                let (archive, crc) = (unnamed.archive, unnamed.crc);
-                unnamed.publish(&chain)?;
-                LayerRecord { diff_id, parent: None, blob, size, created_at: now(), kept: false, archive, crc }
-            }
-        };
-        let mut config = ImageConfig {
-            created: Some(Timestamp::now().to_string()),
-            rootfs: RootFs { kind: "layers".to_owned(), diff_ids: vec![layer.diff_id.clone()] },
-            history: history(&record.config.history, image),
-            ..record.config
-        };
-        for stale in ["container", "container_config"] {
-            config.extra.remove(stale);
-        }
-        assemble(
-            &self.inner,
-            Assembly { config, layers: vec![(chain, layer)], dialect: Dialect::Oci, parent: None, name: name.cloned() },
-            lease,
-        )
+        self.inner.made_room(flatten(&self.inner, image, name))
     }
+}
+
+fn flatten(inner: &Arc<Inner>, image: &Image, name: Option<&Reference>) -> Result<ImageId> {
+    let (_lease, record) = inner.lease_image(&image.id)?;
+    let root = File::from(snapshot::mount_readonly(&inner.layers.lowers(&image.layers))?);
+    let unnamed = layer(inner, &root)?;
+    let chain = ChainId::extend(None, &unnamed.diff_id);
+    let mut lease = inner.lease(vec![chain.clone()], Vec::new());
+    let digest = unnamed.diff_id.digest().clone();
+    lease.blob(&digest);
+    let there = inner.state.read(|reader| reader.get::<LayerRecord>(chain.as_str()))?;
+    let layer = match there {
+        Some(there) => there,
+        None => {
+            let blob = Descriptor { digest, size: unnamed.length, ..Descriptor::of(media::OCI_LAYER, b"") };
+            let (diff_id, size) = (unnamed.diff_id.clone(), unnamed.size);
+            let (archive, crc) = (unnamed.archive, unnamed.crc);
+            unnamed.publish(&chain)?;
+            LayerRecord { diff_id, parent: None, blob, size, created_at: now(), kept: false, archive, crc }
+        }
+    };
+    let mut config = ImageConfig {
+        created: Some(Timestamp::now().to_string()),
+        rootfs: RootFs { kind: "layers".to_owned(), diff_ids: vec![layer.diff_id.clone()] },
+        history: history(&record.config.history, image),
+        ..record.config
+    };
+    for stale in ["container", "container_config"] {
+        config.extra.remove(stale);
+    }
+    assemble(
+        inner,
+        Assembly { config, layers: vec![(chain, layer)], dialect: Dialect::Oci, parent: None, name: name.cloned() },
+        lease,
+    )
 }
 
 /// The whole tree as one layer, unpacked while it is archived.

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use berth_content::{Draft, Verified};
 use berth_oci::{Algorithm, ChainId, Descriptor, DiffId, media};
 
+use crate::error::chain;
 use crate::layers::incoming::{Arrived, Written};
 use crate::pull::decompress::{Counted, Form, decompress, proportioned, told};
 use crate::record::LayerRecord;
@@ -194,7 +195,7 @@ struct Tee<R> {
 impl<R: Read> Read for Tee<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let got = self.input.read(buffer)?;
-        self.draft.write(&buffer[..got]).map_err(io::Error::other)?;
+        self.draft.write(&buffer[..got]).map_err(|e| io::Error::other(chain(&e)))?;
         self.came.fetch_add(got as u64, Ordering::Relaxed);
         Ok(got)
     }

@@ -17,6 +17,7 @@ impl Inner {
             let mut entries = Vec::new();
             for (key, name) in reader.list::<NameRecord>()? {
                 let Some(image) = reader.get::<ImageRecord>(name.image.as_str())? else { continue };
+                let image = image.called(name.digest.as_ref());
                 if !self.keeps_all_blobs(reader, &image)? {
                     continue;
                 }

@@ -82,7 +82,8 @@ impl Needed {
         }
         for (_, image) in reader.list::<ImageRecord>()? {
             needed.blobs.extend(image.documents().cloned());
-            needed.blobs.extend(image.blobs.into_iter().filter(|blob| !let_go.contains(blob)));
+            let layers = image.others.iter().flat_map(|form| &form.blobs).chain(&image.blobs);
+            needed.blobs.extend(layers.filter(|blob| !let_go.contains(*blob)).cloned());
             needed.layers.extend(image.layers);
         }
         Ok(needed)

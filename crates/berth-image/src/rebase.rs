@@ -6,7 +6,6 @@
 mod merge;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::BufReader;
 use std::sync::Arc;
 
 use berth_oci::{ChainId, History, ImageConfig, ImageId, Reference, RootFs};
@@ -17,10 +16,9 @@ use crate::contents::difference::files;
 use crate::contents::explain::shown;
 use crate::contents::layer::{self, Item, What};
 use crate::contents::tree::Tree;
-use crate::pull::decompress::decompress;
 use crate::record::{ImageRecord, LayerRecord};
 use crate::store::{Inner, now};
-use crate::{Error, Image, ImageStore, Result};
+use crate::{Error, Image, ImageStore, Result, open};
 
 /// What a rebase came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +58,7 @@ impl ImageStore {
             let (own, other) = (image.platform(), onto.platform());
             return Err(Error::NotRebased(format!("{} is for {own}, and {} for {other}", called(image), called(onto))));
         }
-        rebase(&self.inner, image, &from, onto, name)
+        self.inner.made_room(rebase(&self.inner, image, &from, onto, name))
     }
 }
 
@@ -103,8 +101,8 @@ fn rebase(inner: &Arc<Inner>, image: &Image, from: &Image, onto: &Image, name: O
     for chain in &new.layers {
         layers.push((chain.clone(), recorded(inner, chain)?));
     }
-    for chain in own {
-        let layer = recorded(inner, chain)?;
+    for own in own {
+        let layer = recorded(inner, own)?;
         let parent = layers.last().map(|(chain, _)| chain.clone());
         let chain = ChainId::extend(parent.as_ref(), &layer.diff_id);
         lease.layer(&chain);
@@ -112,7 +110,7 @@ fn rebase(inner: &Arc<Inner>, image: &Image, from: &Image, onto: &Image, name: O
         let there = inner.state.read(|reader| reader.get::<LayerRecord>(chain.as_str()))?;
         let layer = match there {
             Some(there) => there,
-            None => again(inner, &layer, parent.as_ref(), &chain)?,
+            None => again(inner, own, &layer, parent.as_ref(), &chain)?,
         };
         layers.push((chain, layer));
     }
@@ -129,12 +127,19 @@ fn recorded(inner: &Inner, chain: &ChainId) -> Result<LayerRecord> {
 }
 
 /// The same layer in another place; it comes in the same blob.
-fn again(inner: &Inner, layer: &LayerRecord, parent: Option<&ChainId>, chain: &ChainId) -> Result<LayerRecord> {
-    let blob = BufReader::with_capacity(128 << 10, crate::commit::open_layer(inner, &layer.blob.digest)?);
-    let bad = |reason: String| Error::BadLayer { blob: layer.blob.digest.clone(), reason };
-    let unnamed = Unnamed::of_tar(inner, decompress(blob).map_err(|e| bad(e.to_string()))?)?;
+fn again(
+    inner: &Inner,
+    place: &ChainId,
+    layer: &LayerRecord,
+    parent: Option<&ChainId>,
+    chain: &ChainId,
+) -> Result<LayerRecord> {
+    let unnamed = Unnamed::of_tar(inner, open::open_archive(inner, place)?)?;
     if unnamed.diff_id != layer.diff_id {
-        return Err(Error::LayerVerification(layer.blob.digest.clone()));
+        return Err(match open::gives_archive(inner, layer) {
+            true => Error::LayerVerification(layer.blob.digest.clone()),
+            false => open::away(&layer.blob.digest),
+        });
     }
     let (archive, crc) = (unnamed.archive, unnamed.crc);
     unnamed.publish(chain)?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use berth_distribution::Credentials;
-use berth_oci::{ChainId, Descriptor, Document, ImageId, Reference};
+use berth_oci::{ChainId, Descriptor, Digest, Document, ImageId, Reference};
 use berth_state::Durability;
 
 use crate::lease::Lease;
@@ -51,7 +51,7 @@ impl Inner {
         Ok(away)
     }
 
-    /// Fetches a layer's blob from the repository that its image came from. Whoever has leased it has it, and where
+    /// Fetches a layer's blob from where its image came from, or another that has it. Whoever has leased it has it, and where
     /// blobs are kept it stays.
     pub(crate) async fn recall_blob(
         self: &Arc<Self>,
@@ -60,11 +60,7 @@ impl Inner {
         blob: &Descriptor,
         credentials: Option<Credentials>,
     ) -> Result<()> {
-        let away = |why: String| Error::BlobAway { blob: blob.digest.clone(), why };
-        let origin = image.origin.as_deref().ok_or_else(|| away("it was not pulled from a registry".into()))?;
-        let reference = Reference::parse_name(&format!("{origin}@{}", image.manifest.digest))?;
-        let source = pull::source(self, &reference, credentials)?;
-        pull::fetch(self, &*source, blob).await.map_err(|error| away(format!("{origin}: {error}")))?;
+        self.fetch_blob(image, blob, credentials).await?;
         if self.keep_blobs {
             let (key, digest) = (chain.as_str().to_owned(), blob.digest.clone());
             self.state
@@ -75,5 +71,40 @@ impl Inner {
                 .await?;
         }
         Ok(())
+    }
+
+    /// From wherever an image with it came; the image's own repository is asked first.
+    async fn fetch_blob(
+        self: &Arc<Self>,
+        image: &ImageRecord,
+        blob: &Descriptor,
+        mut credentials: Option<Credentials>,
+    ) -> Result<()> {
+        let mut why = None;
+        for (origin, reference) in self.origins(image, &blob.digest)? {
+            // They are for the first.
+            let source = pull::source(self, &reference, credentials.take())?;
+            match pull::fetch(self, &*source, blob).await {
+                Ok(()) => return Ok(()),
+                Err(error) => _ = why.get_or_insert(format!("{origin}: {error}")),
+            }
+        }
+        let why = why.unwrap_or_else(|| "it was not pulled from a registry".to_owned());
+        Err(Error::BlobAway { blob: blob.digest.clone(), why })
+    }
+
+    /// Repositories that had a blob, and a manifest there that names it.
+    fn origins(&self, image: &ImageRecord, blob: &Digest) -> Result<Vec<(String, Reference)>> {
+        let all = self.state.read(|reader| reader.list::<ImageRecord>())?;
+        let others = all.iter().map(|(_, other)| other).flat_map(ImageRecord::forms);
+        let mut origins: Vec<(String, Reference)> = Vec::new();
+        for form in image.forms().into_iter().chain(others).filter(|form| form.blobs.contains(blob)) {
+            let Some(origin) = form.origin.filter(|origin| origins.iter().all(|(known, _)| known != origin)) else {
+                continue;
+            };
+            let reference = Reference::parse_name(&format!("{origin}@{}", form.manifest.digest))?;
+            origins.push((origin, reference));
+        }
+        Ok(origins)
     }
 }

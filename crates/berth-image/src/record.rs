@@ -7,10 +7,16 @@ use berth_oci::{ChainId, Descriptor, DiffId, Digest, ImageConfig, ImageId};
 use berth_state::{Reader, Record};
 use serde::{Deserialize, Serialize};
 
+use crate::form::Form;
+
 /// What a name stands for.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct NameRecord {
     pub(crate) image: ImageId,
+    /// What the registry calls it by whose manifest it came here, a manifest or a list; nothing where it was named
+    /// here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) digest: Option<Digest>,
 }
 
 impl Record for NameRecord {
@@ -36,6 +42,9 @@ pub(crate) struct ImageRecord {
     /// The repository it was last pulled from (`docker.io/library/busybox`): what is not kept can be had there again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) origin: Option<String>,
+    /// Other manifests of the same image.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) others: Vec<Form>,
 }
 
 impl Record for ImageRecord {
@@ -46,12 +55,14 @@ impl Record for ImageRecord {
 impl ImageRecord {
     /// Every blob it names. Layers found unpacked already may be named here and have no blob.
     pub(crate) fn blobs(&self) -> impl Iterator<Item = &Digest> {
-        self.documents().chain(&self.blobs)
+        let others = self.others.iter().flat_map(|form| &form.blobs);
+        self.documents().chain(&self.blobs).chain(others)
     }
 
-    /// The blobs that say what it is: manifest, configuration, manifest list.
+    /// The blobs that say what it is: manifests, configuration, manifest lists.
     pub(crate) fn documents(&self) -> impl Iterator<Item = &Digest> {
-        [&self.manifest.digest, &self.config_blob].into_iter().chain(self.index.as_ref().map(|i| &i.digest))
+        let own = [&self.manifest.digest, &self.config_blob].into_iter().chain(self.index.as_ref().map(|i| &i.digest));
+        own.chain(self.others.iter().flat_map(Form::documents))
     }
 }
 

@@ -138,7 +138,8 @@ impl ImageStore {
         credentials: Option<Credentials>,
         progress: &(dyn Fn(PullEvent) + Send + Sync),
     ) -> Result<Pulled> {
-        pull::pull(&self.inner, reference, platform, credentials, progress).await
+        let pulled = pull::pull(&self.inner, reference, platform, credentials, progress).await;
+        self.inner.made_room_soon(pulled).await
     }
 
     /// Makes an image of a container's writable layer and the layers it stands on, durably. Blocks.
@@ -146,7 +147,7 @@ impl ImageStore {
     /// # Errors
     /// The container holds no image, or the disk refuses; nothing is visible then.
     pub fn commit(&self, commit: crate::Commit) -> Result<ImageId> {
-        crate::commit::commit(&self.inner, commit)
+        self.inner.made_room(crate::commit::commit(&self.inner, commit))
     }
 
     /// The blob of a layer, whether it is kept or not: that of a layer made here is made anew of its directory, byte
@@ -155,7 +156,7 @@ impl ImageStore {
     /// # Errors
     /// There is no such layer, or it cannot be read.
     pub fn open_layer(&self, blob: &Digest) -> Result<Box<dyn std::io::Read + Send>> {
-        crate::commit::open_layer(&self.inner, blob)
+        crate::open::open_layer(&self.inner, blob)
     }
 
     /// Loads the images of an archive, as `save` or another engine wrote it, compressed or not. Blocks.
@@ -171,7 +172,7 @@ impl ImageStore {
         platform: Option<&Platform>,
         tell: &(dyn Fn(crate::LoadEvent) + Send + Sync),
     ) -> Result<Vec<ImageId>> {
-        crate::load::load(&self.inner, archive, platform, tell)
+        self.inner.made_room(crate::load::load(&self.inner, archive, platform, tell))
     }
 
     /// Makes an image of an archive of a root file system, compressed or not, durably. Blocks.
@@ -179,7 +180,7 @@ impl ImageStore {
     /// # Errors
     /// It is no such archive, or the disk refuses; nothing has happened then.
     pub fn import(&self, archive: impl std::io::Read + Send, import: crate::Import) -> Result<ImageId> {
-        crate::import::import(&self.inner, archive, import)
+        self.inner.made_room(crate::import::import(&self.inner, archive, import))
     }
 
     /// Begins to fetch what lies at an `http` or `https` URL, as registries are reached.
@@ -212,7 +213,7 @@ impl ImageStore {
     /// # Errors
     /// There is no such layer, or it cannot be read.
     pub fn open_archive(&self, layer: &ChainId) -> Result<Box<dyn std::io::Read + Send>> {
-        crate::commit::open_archive(&self.inner, layer)
+        crate::open::open_archive(&self.inner, layer)
     }
 
     /// Every tag of a repository, as its registry lists them (for `pull --all-tags`).

@@ -1,7 +1,7 @@
 //! `tag`: one more name for an image.
 
-use berth_oci::{ImageId, Reference};
-use berth_state::Durability;
+use berth_oci::{Digest, ImageId, Reference};
+use berth_state::{Durability, Reader};
 
 use crate::record::{ImageRecord, NameRecord};
 use crate::resolve::{name_key, resolve};
@@ -23,13 +23,21 @@ impl ImageStore {
         let (source, key) = (source.to_owned(), name_key(target));
         let image = self.inner.state.try_write(Durability::Synced, move |tx| {
             let image = resolve(tx, &source)?;
+            let digest = came_by(tx, &source, &image)?;
             let record = tx.get::<ImageRecord>(image.as_str())?;
             let record = record.ok_or_else(|| Error::Vanished(image.clone()))?;
             tx.put(image.as_str(), &ImageRecord { tagged_at: now(), ..record })?;
-            tx.put(&key, &NameRecord { image: image.clone() })?;
+            tx.put(&key, &NameRecord { image: image.clone(), digest })?;
             Ok::<_, Error>(image)
         })?;
         self.inner.write_index();
         Ok(image)
     }
+}
+
+/// By which manifest the image came under the name `text`, if that is one.
+fn came_by(reader: &Reader<'_>, text: &str, image: &ImageId) -> Result<Option<Digest>> {
+    let Ok(reference) = Reference::parse(text) else { return Ok(None) };
+    let name = reader.get::<NameRecord>(&name_key(&reference))?.filter(|name| name.image == *image);
+    Ok(name.and_then(|name| name.digest.or_else(|| reference.digest().cloned())))
 }

@@ -32,12 +32,23 @@ pub(crate) async fn rebase(call: Call) -> Result<Answer, ApiError> {
     };
     let from = named("from")?;
     let onto = named("onto")?.ok_or_else(|| ApiError::invalid("which base it goes onto has to be said: onto=NAME"))?;
-    let making = tokio::task::spawn_blocking(move || {
-        let rebased = daemon.images.rebase(&image, from.as_ref(), &onto, target.as_ref())?;
-        let warnings = warnings(&daemon, from.is_none(), &rebased);
-        made(&daemon, &rebased.id, target.as_ref(), warnings)
-    });
-    making.await.map_err(|error| ApiError::internal(error.to_string()))?
+    let guessed = from.is_none();
+    let (store, name, id) = (daemon.images.clone(), target.clone(), image.id.clone());
+    let put = Arc::new(move || store.rebase(&image, from.as_ref(), &onto, name.as_ref()));
+    let rebased = match blocking(put.clone()).await? {
+        // What is not kept may be had once more, where it came from.
+        Err(berth_image::Error::BlobAway { .. }) => {
+            let _recalled = daemon.images.recall(&id, None).await?;
+            blocking(put).await??
+        }
+        done => done?,
+    };
+    let warnings = warnings(&daemon, guessed, &rebased);
+    made(&daemon, &rebased.id, target.as_ref(), warnings)
+}
+
+async fn blocking<T: Send + 'static>(work: Arc<dyn Fn() -> T + Send + Sync>) -> Result<T, ApiError> {
+    tokio::task::spawn_blocking(move || work()).await.map_err(|error| ApiError::internal(error.to_string()))
 }
 
 /// What the new image is to be called.

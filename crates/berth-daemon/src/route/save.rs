@@ -34,12 +34,20 @@ pub(crate) async fn several(call: Call) -> Result<Answer, ApiError> {
 async fn save(call: Call, names: Vec<String>) -> Result<Answer, ApiError> {
     let (daemon, platform) = (call.daemon.clone(), platform::asked(&call.query)?);
     // Blobs that are not kept are fetched again where they can be had; where not, the layers have to do.
-    let mut recalled = Vec::new();
+    let (mut recalled, mut away) = (Vec::new(), None);
     for image in daemon.images.meant(&names)? {
-        recalled.extend(daemon.images.recall(&image, None).await);
+        match daemon.images.recall(&image, None).await {
+            Ok(lease) => recalled.push(lease),
+            Err(error) => away = Some(error),
+        }
     }
     let planned = tokio::task::spawn_blocking(move || daemon.images.save(&names, platform.as_ref())).await;
-    let saving = planned.map_err(|error| ApiError::internal(error.to_string()))??;
+    let saving = planned.map_err(|error| ApiError::internal(error.to_string()))?;
+    // Then why they could not be had is the reason.
+    let saving = saving.map_err(|error| match error {
+        berth_image::Error::BlobAway { .. } => away.unwrap_or(error),
+        other => other,
+    })?;
     drop(recalled);
     let (sender, pieces) = channel::<io::Result<Bytes>>(QUEUE);
     let daemon = call.daemon;

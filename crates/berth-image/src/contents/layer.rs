@@ -5,8 +5,6 @@ use std::io::{BufReader, Read};
 use berth_archive::{ArchiveError, Entry, Kind, Reader};
 use berth_oci::{ChainId, Digest, Hasher};
 
-use crate::pull::decompress::decompress;
-use crate::record::LayerRecord;
 use crate::store::Inner;
 use crate::{Error, Result};
 
@@ -58,12 +56,8 @@ pub(crate) struct Attributes {
 
 /// Reads a layer that is here. Blocks.
 pub(crate) fn read(inner: &Inner, chain: &ChainId) -> Result<Vec<Item>> {
-    let record = inner.state.read(|reader| reader.get::<LayerRecord>(chain.as_str()))?;
-    let blob = record.ok_or_else(|| Error::Content(format!("layer {chain} is not in the store")))?.blob.digest;
-    let bad = |reason: String| Error::BadLayer { blob: blob.clone(), reason };
-    let archive = BufReader::with_capacity(128 << 10, crate::commit::open_layer(inner, &blob)?);
-    let archive = decompress(archive).map_err(|e| bad(e.to_string()))?;
-    items(archive).map_err(|e| bad(e.to_string()))
+    let archive = crate::open::open_archive(inner, chain)?;
+    items(archive).map_err(|e| Error::BadLayer { blob: chain.0.clone(), reason: e.to_string() })
 }
 
 /// The entries of an archive.

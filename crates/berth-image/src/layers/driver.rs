@@ -10,6 +10,7 @@ use rustix::fs::{AtFlags, statat};
 
 use super::lower::Lower;
 use super::mounts::mount_image;
+use crate::room::is_full;
 use crate::{Error, Result, snapshot};
 
 /// A form of layers.
@@ -51,17 +52,23 @@ pub struct Storage {
     pub reason: String,
 }
 
-/// Chooses. `place`: where a file for trying may be made; `empty`: an empty directory.
-pub(super) fn choose(asked: Option<Driver>, place: &Path, empty: &Path) -> Result<Storage> {
+/// Chooses. `place`: where a file for trying may be made; `empty`: an empty directory; `had_images`: layers are mounted
+/// from their files already.
+pub(super) fn choose(asked: Option<Driver>, place: &Path, empty: &Path, had_images: bool) -> Result<Storage> {
     let storage = |driver, reason: &str| Ok(Storage { driver, reason: reason.to_owned() });
     match asked {
         Some(Driver::Overlay2) => storage(Driver::Overlay2, "asked for by storage-driver"),
         Some(Driver::Erofs) => match probe(place, empty) {
             Ok(()) => storage(Driver::Erofs, "asked for by storage-driver"),
+            Err(error) if is_full(&error) && had_images => storage(Driver::Erofs, "asked for by storage-driver"),
             Err(error) => Err(Error::NoErofs(error.to_string())),
         },
         None => match probe(place, empty) {
             Ok(()) => storage(Driver::Erofs, "this kernel mounts layers from files"),
+            // The day on which the disk is full is none to change it.
+            Err(error) if is_full(&error) && had_images => {
+                storage(Driver::Erofs, "layers are mounted from files already, and there is no room to try it again")
+            }
             Err(error) => {
                 tracing::info!(%error, "layers are kept as directories");
                 Ok(Storage { driver: Driver::Overlay2, reason: format!("no EROFS here: {error}") })

@@ -1,6 +1,5 @@
 //! The end of a load: layers get their names, and one transaction says that all images are here.
 
-use std::io::BufReader;
 use std::sync::Arc;
 
 use berth_oci::{ChainId, Descriptor, DiffId, ImageId};
@@ -11,7 +10,6 @@ use super::layers::{Came, Slot};
 use super::{LoadEvent, Tell, Whole, lost, record};
 use crate::Lease;
 use crate::fresh::Fresh;
-use crate::pull::decompress::decompress;
 use crate::record::{ImageRecord, LayerRecord, NameRecord};
 use crate::resolve::name_key;
 use crate::store::{Inner, now};
@@ -59,7 +57,7 @@ fn write(tx: &mut Transaction<'_>, image: &Stored, events: &mut Vec<LoadEvent>) 
     for (key, name) in &image.names {
         let old = tx.get::<NameRecord>(key)?.map(|before| before.image).filter(|old| *old != image.id);
         events.extend(old.map(|old| LoadEvent::Renamed { name: name.clone(), old }));
-        tx.put(key, &NameRecord { image: image.id.clone() })?;
+        tx.put(key, &NameRecord { image: image.id.clone(), digest: None })?;
         events.push(LoadEvent::Named { name: name.clone(), image: image.id.clone() });
     }
     Ok(())
@@ -91,6 +89,7 @@ fn store(inner: &Inner, image: Whole, came: &mut Came, lease: &mut Lease) -> Res
         size,
         tagged_at: now(),
         origin: None,
+        others: Vec::new(),
     };
     let names = described.names.iter().map(|name| (name_key(name), name.familiar())).collect();
     Ok(Stored { id, record, parent: described.parent, names })
@@ -141,11 +140,11 @@ fn again(inner: &Inner, diff_id: &DiffId) -> Result<Fresh> {
     let layers = inner.state.read(|reader| reader.list::<LayerRecord>())?;
     let same = layers.into_iter().find(|(_, layer)| layer.diff_id == *diff_id);
     let (key, same) = same.ok_or_else(|| Error::Content(format!("the layer {diff_id} went away")))?;
-    let blob = crate::commit::open_layer(inner, &same.blob.digest)?;
-    let plain = decompress(BufReader::new(blob)).map_err(|e| Error::Content(format!("reading {key}: {e}")))?;
-    let fresh = Fresh::of_tar(inner, plain)?;
+    let chain = ChainId::parse(&key).map_err(|e| Error::State(format!("reading the layer {key:?}: {e}")))?;
+    let fresh = Fresh::of_tar(inner, crate::open::open_archive(inner, &chain)?)?;
     match fresh.diff_id() == diff_id {
         true => Ok(fresh),
-        false => Err(ChainId::parse(&key).map_or_else(|_| Error::Content(key), |chain| lost(&chain))),
+        false if !crate::open::gives_archive(inner, &same) => Err(crate::open::away(&same.blob.digest)),
+        false => Err(lost(&chain)),
     }
 }

@@ -10,6 +10,7 @@ mod embedded;
 mod fetch;
 mod layer;
 mod lookup;
+mod names;
 mod source;
 mod transfer;
 mod xz;
@@ -27,6 +28,7 @@ use crate::store::{Inner, now};
 use crate::{Error, PullEvent, Pulled, Result};
 use choose::Chosen;
 use layer::Wanted;
+use names::Names;
 use source::{Registry, Source};
 use transfer::{Found, Transfer};
 
@@ -104,14 +106,19 @@ async fn unchanged(
     let (same, image) = inner
         .state
         .read(|r| Ok::<_, Error>((r.get::<NameRecord>(&by_digest)?, r.get::<ImageRecord>(name.image.as_str())?)))?;
+    let same = match &name.digest {
+        Some(known) => *known == digest,
+        None => same.is_some_and(|same| same.image == name.image),
+    };
     // Without a wish it is the host's platform that is wanted, also where the name stands for another's image by now.
     let wanted = platform.cloned().unwrap_or_else(Platform::host);
     let suits = match image {
         // What a damaged disk has lost is brought again.
-        Some(image) => wanted.suits(&image.config.platform()).is_some() && inner.is_whole(&image)?,
+        Some(image) => {
+            wanted.suits(&image.config.platform()).is_some() && image.has_form(&digest) && inner.is_whole(&image)?
+        }
         None => false,
     };
-    let same = same.is_some_and(|s| s.image == name.image);
     Ok((same && suits).then_some(Pulled { id: name.image, digest, fresh: false }))
 }
 
@@ -285,28 +292,25 @@ async fn record(
     chains: Vec<ChainId>,
     blobs: Vec<(Digest, Vec<u8>)>,
 ) -> Result<Pulled> {
-    let content = inner.content.clone();
+    let (content, store) = (inner.content.clone(), inner.content.clone());
     let stored = tokio::task::spawn_blocking(move || blobs.iter().try_for_each(|(d, bytes)| content.put(d, bytes)));
     stored.await.map_err(|e| Error::Content(format!("storing the manifest: {e}")))??;
     let digest = chosen.root_digest().clone();
-    let mut keys = vec![name_key(&reference.with_digest(digest.clone()))];
-    if reference.digest().is_none() {
-        keys.push(name_key(reference));
-    }
+    let names = Names::new(reference, &digest, &chosen.descriptor.digest);
     let blobs = chosen.manifest.layers.iter().map(|l| l.digest.clone()).collect();
     let config_blob = chosen.manifest.config.digest.clone();
     let (manifest, index) = (chosen.descriptor, chosen.index.map(|(descriptor, _)| descriptor));
     let (image, origin) = (id.clone(), reference.name());
     let fresh = inner
         .state
-        .write_async(Durability::Synced, move |tx| {
+        .try_write_async(Durability::Synced, move |tx| {
             let mut size = 0;
             for chain in &chains {
                 size += tx.get::<LayerRecord>(chain.as_str())?.map_or(0, |layer| layer.size);
             }
             let tagged_at = now();
             let layers = chains.clone();
-            let record = ImageRecord {
+            let mut record = ImageRecord {
                 config,
                 manifest,
                 config_blob,
@@ -316,15 +320,17 @@ async fn record(
                 size,
                 tagged_at,
                 origin: Some(origin),
+                others: Vec::new(),
             };
-            tx.put(image.as_str(), &record)?;
-            let mut fresh = false;
-            for key in &keys {
-                let before = tx.get::<NameRecord>(key)?;
-                fresh |= before.is_none_or(|name| name.image != image);
-                tx.put(key, &NameRecord { image: image.clone() })?;
+            if let Some(former) = tx.get::<ImageRecord>(image.as_str())? {
+                record.absorb(former);
+                record.others.retain(|form| form.documents().all(|digest| store.contains(digest)));
             }
-            Ok(fresh)
+            let fresh = names.put(tx, &image)?;
+            // The lease of the pull has them, and lets them go.
+            record.forget_unnamed(tx, &image)?;
+            tx.put(image.as_str(), &record)?;
+            Ok::<_, Error>(fresh)
         })
         .await?;
     inner.write_index();

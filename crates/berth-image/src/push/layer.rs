@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 
 use berth_content::Verified;
 use berth_distribution::{Content, Mount, Sending};
-use berth_oci::{Descriptor, Digest, media};
+use berth_oci::{ChainId, Descriptor, Digest, media};
 use berth_state::Durability;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::compress::gzip;
 use super::plan::Layer;
 use super::{PushEvent, PushPhase, Target};
+use crate::open::gives_archive;
 use crate::record::{ImageRecord, LayerRecord};
 use crate::store::Inner;
 use crate::{Error, Result};
@@ -53,12 +54,23 @@ pub(crate) async fn push(target: &Target, image: &ImageRecord, layer: &Layer, te
         return Ok(blob);
     }
     if let Some(chain) = layer.chain.as_ref().filter(|_| !inner.content.contains(&blob.digest)) {
-        inner.recall_blob(image, chain, &blob, target.credentials_for(image)).await?;
+        let recalled = inner.recall_blob(image, chain, &blob, target.credentials_for(image)).await;
+        // The manifest of an image that was made here can name what is made of the layer now.
+        if matches!(recalled, Err(Error::BlobAway { .. })) && image.origin.is_none() && can_be_packed(inner, chain)? {
+            let blob = Descriptor { digest: layer.shown.clone(), ..blob };
+            return first_time(target, &Layer { blob, ..layer.clone() }, teller).await;
+        }
+        recalled?;
     }
     let file = inner.content.open_blob(&blob.digest)?;
     send(target, &blob, file, teller).await?;
     teller.tell(PushPhase::Pushed);
     Ok(blob)
+}
+
+fn can_be_packed(inner: &Inner, chain: &ChainId) -> Result<bool> {
+    let layer = inner.state.read(|reader| reader.get::<LayerRecord>(chain.as_str()))?;
+    Ok(layer.is_some_and(|layer| gives_archive(inner, &layer)))
 }
 
 /// A layer that was made here and went nowhere yet: it is compressed, and kept so.
@@ -120,7 +132,7 @@ async fn compressed(inner: &Arc<Inner>, layer: &Layer, teller: &Teller) -> Resul
 
 fn compress(inner: &Inner, layer: &Layer, teller: &Teller, stop: &AtomicBool) -> Result<(Descriptor, Verified)> {
     let bad = |reason: String| Error::BadLayer { blob: layer.shown.clone(), reason };
-    let archive = crate::commit::open_layer(inner, &layer.shown)?;
+    let archive = crate::open::open_layer(inner, &layer.shown)?;
     let mut draft = inner.content.draft(layer.shown.algorithm())?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let (mut told, total) = (Instant::now(), layer.blob.size);
@@ -132,7 +144,7 @@ fn compress(inner: &Inner, layer: &Layer, teller: &Teller, stop: &AtomicBool) ->
             told = Instant::now();
             teller.tell(PushPhase::Compressing { current, total });
         }
-        draft.write(piece).map_err(io::Error::other)
+        draft.write(piece).map_err(|e| io::Error::other(crate::error::chain(&e)))
     });
     let raw = raw.map_err(|e| bad(format!("compressing it: {e}")))?;
     let same = match &raw.digest {

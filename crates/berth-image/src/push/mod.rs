@@ -64,7 +64,8 @@ impl ImageStore {
     /// # Errors
     /// What the registry or the disk said.
     pub async fn push(&self, wanted: &Push, progress: &(dyn Fn(PushEvent) + Send + Sync)) -> Result<Vec<Pushed>> {
-        push(&self.inner, wanted, progress).await
+        let pushed = push(&self.inner, wanted, progress).await;
+        self.inner.made_room_soon(pushed).await
     }
 }
 
@@ -113,6 +114,8 @@ async fn one(
     progress: Progress<'_>,
 ) -> Result<Digest> {
     let (mut lease, record) = target.inner.lease_image(image)?;
+    // What was pulled goes back as it came, also where the image came by several manifests.
+    let record = target.inner.as_called(record, reference)?;
     let mut plan = plan::plan(&target.inner, &record, reference, platform)?;
     let sent = send_layers(target, &record, &plan.layers, progress).await?;
     for config in &plan.small {

@@ -65,6 +65,7 @@ pub(crate) async fn record(
     rewritten: Option<Rewritten>,
 ) -> Result<()> {
     let (image, key) = (image.clone(), name_key(&reference.with_digest(digest.clone())));
+    let digest = Some(digest.clone());
     let write = inner.state.write_async(Durability::Synced, move |tx| {
         let Some(mut record) = tx.get::<ImageRecord>(image.as_str())? else { return Ok(()) };
         if let Some(rewritten) = rewritten.filter(|rewritten| rewritten.before == record.manifest.digest) {
@@ -72,7 +73,7 @@ pub(crate) async fn record(
             record.blobs = rewritten.layers;
             tx.put(image.as_str(), &record)?;
         }
-        tx.put(&key, &NameRecord { image })
+        tx.put(&key, &NameRecord { image, digest })
     });
     write.await?;
     inner.write_index();

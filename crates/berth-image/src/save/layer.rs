@@ -4,7 +4,7 @@ use std::io::{self, BufReader, Read};
 
 use berth_oci::{Descriptor, Digest, Hasher, media};
 
-use crate::commit::open_layer;
+use crate::open::open_layer;
 use crate::pull::decompress::{Form, decompress};
 use crate::record::LayerRecord;
 use crate::store::Inner;
@@ -44,7 +44,11 @@ impl Layer {
             let digest = blob.digest.clone();
             return Ok(Self { blob: digest.clone(), digest, size: blob.size, media_type, unpacked: false });
         }
-        let (digest, blob) = (layer.diff_id.digest().clone(), layer.blob.digest.clone());
+        let digest = layer.diff_id.digest().clone();
+        if let Some(size) = layer.archive {
+            return Ok(Self { blob: digest.clone(), digest, size, media_type: media::OCI_LAYER, unpacked: false });
+        }
+        let blob = layer.blob.digest.clone();
         let unpacked = blob != digest;
         let mut found = Self { digest, size: layer.blob.size, media_type: media::OCI_LAYER, blob, unpacked };
         if unpacked {

@@ -103,6 +103,10 @@ impl Saving {
 
     fn add(&mut self, id: ImageId, names: Vec<Reference>, platform: Option<&Platform>) -> Result<()> {
         let (claim, record) = self.inner.lease_image(&id)?;
+        let record = match names.first() {
+            Some(name) => self.inner.as_called(record, name)?,
+            None => record,
+        };
         let called = names.first().map_or_else(|| id.to_string(), Reference::familiar);
         if platform.is_some() {
             choose::check_system(&record.config, &called, platform)?;
