@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
@@ -148,48 +148,51 @@ fn enable(directory: &Path, controllers: &[String]) {
     }
 }
 
-/// How long removal waits for processes that are just going, each time twice as long as before: four seconds in all.
-const PATIENCE: u32 = 15;
+/// How long removal waits, for all of a cgroup's directories together, for processes that are just going.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// At first; each time twice as long as before.
 const FIRST_WAIT: Duration = Duration::from_micros(125);
+const LONGEST_WAIT: Duration = Duration::from_millis(50);
 
 /// Removes every directory, and what is below it. All are tried; the first error is told.
 pub(crate) fn remove(cgroup: &Cgroup) -> Result<(), Error> {
     let mut outcome = Ok(());
+    let until = Instant::now() + PATIENCE;
     for (_, path) in cgroup.directories() {
-        let removed = remove_directory(path);
+        let removed = remove_directory(path, until);
         outcome = outcome.and(removed);
     }
     outcome
 }
 
-fn remove_directory(path: &Path) -> Result<(), Error> {
-    let mut wait = FIRST_WAIT;
-    for attempt in 0..=PATIENCE {
+fn remove_directory(path: &Path, until: Instant) -> Result<(), Error> {
+    let (mut wait, mut tried) = (FIRST_WAIT, false);
+    loop {
         let busy = match fs::remove_dir(path) {
             Ok(()) => return Ok(()),
             Err(error) => error,
         };
         match busy.raw_os_error().map(Errno::from_raw_os_error) {
             Some(Errno::NOENT) => return Ok(()),
-            Some(Errno::BUSY | Errno::NOTEMPTY) if attempt < PATIENCE => {}
+            Some(Errno::BUSY | Errno::NOTEMPTY) if !tried || Instant::now() < until => {}
             _ => return Err(Error::Remove { path: path.to_owned(), source: busy }),
         }
+        tried = true;
         // The container may have made cgroups of its own.
-        if !remove_children(path)? {
+        if !remove_children(path, until)? {
             std::thread::sleep(wait);
-            wait *= 2;
+            wait = (wait * 2).min(LONGEST_WAIT);
         }
     }
-    Ok(())
 }
 
 /// Whether there were any.
-fn remove_children(path: &Path) -> Result<bool, Error> {
+fn remove_children(path: &Path, until: Instant) -> Result<bool, Error> {
     let Ok(entries) = fs::read_dir(path) else { return Ok(false) };
     let mut any = false;
     for entry in entries.flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            remove_directory(&entry.path())?;
+            remove_directory(&entry.path(), until)?;
             any = true;
         }
     }

@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::Duration;
 
 use berth_cgroup::{Cgroup, Driver, Hierarchy, Mode, Options};
 use berth_sys::clone::{Birth, clone_process};
@@ -36,13 +35,14 @@ fn v2(test: &str) -> Option<Hierarchy> {
     hierarchy
 }
 
-/// A process born in the cgroup, which ends after some time and says with exit status 0 that it was there.
-fn born(cgroup: &Cgroup, path: &str, lives: Duration) -> OwnedFd {
+/// A process born in the cgroup, which ends when there is something to read and says with exit status 0 that it was
+/// there.
+fn born(cgroup: &Cgroup, path: &str, end: &OwnedFd) -> OwnedFd {
     let entrance = cgroup.entrance().unwrap();
     let birth = Birth { cgroup: entrance.directory.as_ref().map(AsFd::as_fd), ..Birth::default() };
     let inside = || {
         let own = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-        std::thread::sleep(lives);
+        let _ = rustix::io::read(end, &mut [0; 1]);
         i32::from(!own.trim_end().ends_with(path))
     };
     clone_process(&birth, inside).unwrap().1
@@ -56,8 +56,10 @@ fn cloned(test: &'static str) {
     let Some(hierarchy) = v2(test) else { return };
     let path = format!("/berth-test-{}", std::process::id());
     let cgroup = Cgroup::create(&hierarchy, &path, &resources(json!({"pids": {"limit": 1}}))).unwrap();
-    let child = born(&cgroup, &path, Duration::from_millis(100));
+    let (end, ends) = rustix::pipe::pipe().unwrap();
+    let child = born(&cgroup, &path, &end);
     assert_eq!(cgroup.pids().unwrap().len(), 1);
+    rustix::io::write(&ends, b"!").unwrap();
     assert_eq!(exit_status(&child), Some(0));
     cgroup.remove().unwrap();
 }
@@ -89,7 +91,8 @@ fn one_process(test: &'static str) {
     let asked = resources(json!({"pids": {"limit": 1}}));
     let cgroup = Cgroup::create_with(&hierarchy, &format!(":berthtest:{name}"), &asked, &options).unwrap().cgroup;
     let unit = format!("berthtest-{name}.scope");
-    let child = born(&cgroup, &format!("/system.slice/{unit}"), Duration::from_secs(60));
+    let (end, _never) = rustix::pipe::pipe().unwrap();
+    let child = born(&cgroup, &format!("/system.slice/{unit}"), &end);
     cgroup.settle().unwrap();
     assert_eq!(show(&unit, "TasksMax"), "1");
     let told = std::fs::read_to_string(cgroup.directory("pids").unwrap().join("pids.max")).unwrap();
@@ -108,13 +111,12 @@ fn systemd(test: &'static str) {
         "memory": {"limit": 64 << 20}, "cpu": {"shares": 1024, "quota": 50000, "period": 100_000}, "pids": {"limit": 50},
     }));
     let options = Options { driver: Driver::Systemd, lenient: false };
-    let start = std::time::Instant::now();
     let made = Cgroup::create_with(&hierarchy, &format!("system.slice:berthtest:{name}"), &asked, &options).unwrap();
-    eprintln!("a scope was made in {:?}", start.elapsed());
     let cgroup = made.cgroup;
     let path = format!("/system.slice/{unit}");
     assert!(cgroup.directory("memory").unwrap().ends_with(&path[1..]));
-    let child = born(&cgroup, &path, Duration::from_secs(60));
+    let (end, _never) = rustix::pipe::pipe().unwrap();
+    let child = born(&cgroup, &path, &end);
     cgroup.settle().unwrap();
     assert_eq!(cgroup.pids().unwrap().len(), 1, "the placeholder is gone");
     assert_eq!(show(&unit, "ActiveState"), "active");

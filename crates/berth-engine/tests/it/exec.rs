@@ -1,12 +1,10 @@
 //! Exec sessions (A129).
 
-use std::time::Duration;
-
 use berth_engine::spec::ExecSpec;
 use berth_engine::{Containers, ErrorKind, ExecStart};
 use tokio::io::AsyncWriteExt;
 
-use crate::harness::{drain, script, with_engine};
+use crate::harness::{drain, script, until, with_engine};
 
 pub(crate) const TESTS: &[(&str, fn())] =
     &[("exec::runs_a129", runs), ("exec::failures_a129", failures), ("exec::terminal_and_stdin", terminal_and_stdin)];
@@ -29,13 +27,9 @@ async fn run(containers: &Containers, spec: ExecSpec) -> (String, i32) {
 }
 
 async fn ended(containers: &Containers, id: &str) -> i32 {
-    for _ in 0..100 {
-        if let Some(code) = containers.exec_inspect(id).unwrap().exit_code {
-            return code;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("the session does not end");
+    let code = || containers.exec_inspect(id).unwrap().exit_code;
+    until("the session ends", async || code().is_some()).await;
+    code().unwrap()
 }
 
 async fn container(containers: &Containers) {
@@ -56,10 +50,12 @@ fn runs() {
         };
         let short = containers.inspect("cc").unwrap().id.short().to_owned();
         assert_eq!(run(&containers, other).await, (format!("33\n34\n/tmp\n1 /home/web {short}\n"), 0));
-        let detached = containers.exec_create("cc", spec("sleep 0.1; exit 9")).await.unwrap();
+        let detached =
+            containers.exec_create("cc", spec("until test -e /go; do sleep 0.05; done; exit 9")).await.unwrap();
         let options = ExecStart { detach: true, ..ExecStart::default() };
         assert!(containers.exec_start(detached.as_str(), options, None).await.unwrap().is_none());
         assert_eq!(containers.inspect("cc").unwrap().execs, std::slice::from_ref(&detached));
+        assert_eq!(run(&containers, spec("touch /go")).await.1, 0);
         assert_eq!(ended(&containers, detached.as_str()).await, 9);
         assert!(containers.inspect("cc").unwrap().execs.is_empty());
         assert!(containers.exec_start(detached.as_str(), options, None).await.is_err());

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use berth_engine::spec::{ContainerSpec, LogSpec, NetworkMode};
 use berth_engine::{
@@ -194,7 +194,8 @@ pub(crate) async fn finish(engine: &Engine, home: &Home) {
 pub(crate) async fn assert_nothing_left(home: &Home) {
     let mut left = Vec::new();
     // The shims, the kernel and the trash take a moment.
-    for _ in 0..100 {
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
         left = leftovers(home);
         if left.is_empty() {
             return;
@@ -202,6 +203,23 @@ pub(crate) async fn assert_nothing_left(home: &Home) {
         tokio::time::sleep(Duration::from_millis(30)).await;
     }
     panic!("left behind: {left:#?}");
+}
+
+/// How long anything is waited for: the machine may be busy with other things.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Waits for something that happens by itself.
+pub(crate) async fn until(what: &str, mut happened: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !happened().await {
+        assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Waits until a container has said something.
+pub(crate) async fn says(containers: &Containers, key: &str, text: &str) {
+    until(text, async || logs(containers, key).await.0.contains(text)).await;
 }
 
 fn leftovers(home: &Home) -> Vec<String> {

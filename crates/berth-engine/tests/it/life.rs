@@ -6,7 +6,7 @@ use berth_engine::spec::{ContainerSpec, NetworkMode};
 use berth_engine::{ErrorKind, RemoveOptions, WaitCondition};
 use jiff::Timestamp;
 
-use crate::harness::{Output, run, script, with_engine};
+use crate::harness::{Output, run, says, script, until, with_engine};
 
 pub(crate) const TESTS: &[(&str, fn())] = &[
     ("life::a_container_runs", a_container_runs),
@@ -107,16 +107,15 @@ fn auto_remove() {
 fn stop() {
     with_engine(|engine| async move {
         let containers = engine.containers();
-        let deaf = containers.create(None, script("trap '' TERM; while :; do sleep 0.05; done")).await.unwrap().id;
-        let polite =
-            containers.create(None, script("trap 'exit 3' TERM; while :; do sleep 0.05; done")).await.unwrap().id;
+        let deaf =
+            containers.create(None, script("trap '' TERM; echo ready; while :; do sleep 0.05; done")).await.unwrap().id;
+        let polite = script("trap 'exit 3' TERM; echo ready; while :; do sleep 0.05; done");
+        let polite = containers.create(None, polite).await.unwrap().id;
         for id in [&deaf, &polite] {
             containers.start(id.as_str()).await.unwrap();
+            says(&containers, id.as_str(), "ready").await;
         }
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        let began = Instant::now();
         containers.stop(polite.as_str(), None, None).await.unwrap();
-        assert!(began.elapsed() < Duration::from_secs(9), "it was killed after the grace period of ten seconds");
         assert_eq!(containers.inspect(polite.as_str()).unwrap().exit_code(), 3);
         let began = Instant::now();
         containers.stop(deaf.as_str(), Some(1), None).await.unwrap();
@@ -132,15 +131,14 @@ fn kill() {
     with_engine(|engine| async move {
         let containers = engine.containers();
         let id = containers
-            .create(Some("ck".into()), script("trap 'echo usr1' USR1; while :; do sleep 0.05; done"))
+            .create(Some("ck".into()), script("trap 'echo usr1' USR1; echo ready; while :; do sleep 0.05; done"))
             .await
             .unwrap()
             .id;
         containers.start("ck").await.unwrap();
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        says(&containers, "ck", "ready").await;
         containers.kill("ck", Some("USR1")).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        assert_eq!(crate::harness::logs(&containers, "ck").await.0, "usr1\n");
+        says(&containers, "ck", "usr1").await;
         assert_eq!(containers.kill("ck", Some("NOSUCH")).await.unwrap_err().to_string(), "Invalid signal: NOSUCH");
         containers.kill("ck", None).await.unwrap();
         assert_eq!(containers.inspect("ck").unwrap().exit_code(), 137);
@@ -196,7 +194,6 @@ fn restart() {
             .id;
         containers.start("again").await.unwrap();
         let before = containers.inspect("again").unwrap();
-        tokio::time::sleep(Duration::from_millis(100)).await;
         containers.restart("again", Some(0), None).await.unwrap();
         let after = containers.inspect("again").unwrap();
         assert_eq!(after.id, id);
@@ -235,12 +232,17 @@ fn pause() {
         assert_eq!(containers.inspect("ice").unwrap().state.status(), "paused");
         let error = containers.pause("ice").await.unwrap_err();
         assert_eq!(error.to_string(), format!("Container {id} is already paused"));
-        let before = crate::harness::logs(&containers, "ice").await.0.len();
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        assert_eq!(crate::harness::logs(&containers, "ice").await.0.len(), before);
+        let said = async || crate::harness::logs(&containers, "ice").await.0.len();
+        // What was on its way when it froze may still arrive; then nothing new does.
+        let mut before = said().await;
+        until("it stands still", async || {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let now = said().await;
+            std::mem::replace(&mut before, now) == now
+        })
+        .await;
         containers.unpause("ice").await.unwrap();
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        assert!(crate::harness::logs(&containers, "ice").await.0.len() > before);
+        until("it goes on", async || said().await > before).await;
         containers.pause("ice").await.unwrap();
         containers.kill("ice", None).await.unwrap();
         assert_eq!(containers.inspect("ice").unwrap().exit_code(), 137);
@@ -316,11 +318,10 @@ fn bridge() {
         spec.network.mode = NetworkMode::Bridge;
         let id = containers.create(None, spec).await.unwrap().id;
         containers.start(id.as_str()).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(300)).await;
         let endpoint = containers.inspect(id.as_str()).unwrap().endpoint.clone().unwrap();
+        says(&containers, id.as_str(), &format!("{}\t{}", endpoint.address, id.short())).await;
         let (out, err) = crate::harness::logs(&containers, id.as_str()).await;
         assert!(out.starts_with("1\n1\n"), "{out}{err}");
-        assert!(out.contains(&format!("{}\t{}", endpoint.address, id.short())), "{out}");
         containers.kill(id.as_str(), None).await.unwrap();
         assert_eq!(containers.inspect(id.as_str()).unwrap().endpoint, None);
     });
@@ -337,10 +338,8 @@ fn no_start() {
                 .filter_map(|p| std::fs::read_to_string(p.path().join("cmdline")).ok())
                 .any(|c| c.contains(id.as_str()))
         };
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        assert!(is_there());
-        tokio::time::sleep(Duration::from_millis(5500)).await;
-        assert!(!is_there());
+        until("it is made ready", async || is_there()).await;
+        until("it is given up", async || !is_there()).await;
         containers.start(id.as_str()).await.unwrap();
         let exit = containers.wait(id.as_str(), WaitCondition::NotRunning).await.unwrap().await.unwrap();
         assert_eq!(exit.code, 3);
@@ -370,7 +369,7 @@ fn everything_at_once() {
             })
             .collect();
         for task in tasks {
-            tokio::time::timeout(Duration::from_secs(60), task).await.expect("a verb hangs").unwrap();
+            tokio::time::timeout(Duration::from_secs(300), task).await.expect("a verb hangs").unwrap();
         }
         containers.remove("busy", RemoveOptions { force: true, volumes: false }).await.unwrap();
         removed.await.unwrap();

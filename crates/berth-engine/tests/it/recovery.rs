@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use berth_engine::spec::ContainerSpec;
 use berth_engine::{LogOptions, WaitCondition};
+use rustix::process::Pid;
 
-use crate::harness::{Home, attach_all, drain, finish, logs, runtime, script};
+use crate::confinement::bind;
+use crate::harness::{Home, attach_all, drain, finish, logs, runtime, script, until};
 
 pub(crate) const TESTS: &[(&str, fn())] = &[
     ("recovery::kill_9_while_it_prints", kill_9_while_it_prints),
@@ -55,20 +57,37 @@ fn kill(mut child: Child) {
     child.wait().unwrap();
 }
 
+/// A container that sees a directory of the host, and goes on at `TOLD` once there is a file in it.
+fn told_to_end(home: &Home, text: &str) -> ContainerSpec {
+    let shared = home.root.join("shared");
+    std::fs::create_dir_all(&shared).unwrap();
+    let mut spec = script(&text.replace("TOLD", "until test -e /shared/go; do usleep 10000; done"));
+    spec.mounts = vec![bind(shared.to_str().unwrap(), "/shared", true, false)];
+    spec
+}
+
+fn tell(home: &Home) {
+    std::fs::write(home.root.join("shared/go"), "").unwrap();
+}
+
 fn kill_9_while_it_prints() {
     let home = Home::new();
-    let printing = script("i=0; while test $i -lt 1500; do i=$((i+1)); echo $i; usleep 1000; done; exit 6");
+    let printing = told_to_end(
+        &home,
+        "i=0; while test $i -lt 1500; do i=$((i+1)); echo $i; usleep 1000; if test $i = 1000; then TOLD; fi; done; exit 6",
+    );
     let child = start(&home, &printing);
+    // Wherever it has come to by then.
     std::thread::sleep(Duration::from_millis(200));
     kill(child);
     runtime().block_on(async {
-        std::thread::sleep(Duration::from_millis(200));
         let engine = home.open().await;
         let containers = engine.containers();
         let view = containers.inspect("survivor").unwrap();
         assert_eq!(view.state.status(), "running");
         assert!(view.state.pid().unwrap().0 > 0);
         let attached = tokio::spawn(drain(containers.attach("survivor", attach_all()).await.unwrap()));
+        tell(&home);
         let options = LogOptions { stdout: true, follow: true, ..LogOptions::default() };
         let all =
             crate::harness::log_entries(containers.logs("survivor", options, crate::harness::marked()).await.unwrap())
@@ -85,9 +104,10 @@ fn kill_9_while_it_prints() {
 
 fn ends_while_nobody_is_there() {
     let home = Home::new();
-    let child = start(&home, &script("usleep 300000; echo last words; exit 9"));
+    let child = start(&home, &told_to_end(&home, "TOLD; echo last words; exit 9"));
     kill(child);
-    std::thread::sleep(Duration::from_millis(600));
+    tell(&home);
+    wait_for_nobody(&home);
     runtime().block_on(async {
         let engine = home.open().await;
         let containers = engine.containers();
@@ -148,22 +168,33 @@ fn another_boot() {
 
 /// Kills the shim and all of its container.
 fn end_everything(home: &Home) {
-    let mark = home.cgroup_parent();
-    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|n| n.parse::<i32>().ok()) else { continue };
-        let of = |file: &str| std::fs::read_to_string(entry.path().join(file)).unwrap_or_default();
-        let command = of("cmdline");
-        let is_shim = command.split('\0').nth(1) == Some("shim")
-            && std::fs::read_dir(home.root.join("data/containers"))
-                .unwrap()
-                .flatten()
-                .any(|c| command.contains(c.file_name().to_str().unwrap()));
-        if is_shim || of("cgroup").contains(&mark) {
-            let pid = rustix::process::Pid::from_raw(pid).unwrap();
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-        }
+    for pid in processes(home) {
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
     }
-    std::thread::sleep(Duration::from_millis(300));
+    wait_for_nobody(home);
+}
+
+/// The shims and their containers' processes.
+fn processes(home: &Home) -> Vec<Pid> {
+    let mark = format!("{}/", home.cgroup_parent());
+    let containers: Vec<String> = std::fs::read_dir(home.root.join("data/containers"))
+        .unwrap()
+        .flatten()
+        .map(|container| container.file_name().into_string().unwrap())
+        .collect();
+    let belongs = |pid: i32| {
+        let of = |file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+        let command = of("cmdline");
+        let is_shim = command.split('\0').nth(1) == Some("shim") && containers.iter().any(|id| command.contains(id));
+        (is_shim || of("cgroup").contains(&mark)) && !of("stat").contains(") Z ")
+    };
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter(|pid| belongs(*pid)).filter_map(Pid::from_raw).collect()
+}
+
+fn wait_for_nobody(home: &Home) {
+    runtime().block_on(until("all of it has ended", async || processes(home).is_empty()));
 }
 
 fn change_boot_id(home: &Home) {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use berth_image::{CheckOptions, Checked, Object, ProblemKind, PullConfig};
 use berth_oci::{Digest, ImageId, Reference};
 
-use crate::fixture::{Fixture, Form, Image, Tar, Told, names};
+use crate::fixture::{Fixture, Form, Image, Tar, Told, names, until};
 use crate::mock::Mock;
 
 const DEEP: CheckOptions = CheckOptions { quick: false, repair: false };
@@ -196,11 +196,6 @@ fn the_same_image_by_another_manifest_leaves_nothing_over() {
     let pulled = shelf.runtime.block_on(pull(&shelf.fixture, &mock)).unwrap();
     assert_eq!(pulled.id, shelf.id);
     let former = shelf.blob(&Digest::of(&shelf.image.manifest));
-    for _ in 0..400 {
-        if !former.exists() {
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(25));
-    }
+    until("the former manifest is gone", || !former.exists());
     assert_eq!(shelf.problems(DEEP), []);
 }

@@ -45,6 +45,16 @@ impl Fixture {
     }
 }
 
+/// Waits for what is done by somebody else in their own time.
+#[track_caller]
+pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(120);
+    while !done() {
+        assert!(std::time::Instant::now() < deadline, "waited in vain until {what}");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
 /// Where a layer's files are, as long as its store is open.
 pub(crate) fn files(layer: &Lower) -> PathBuf {
     use std::os::fd::AsRawFd;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use berth_image::{Credentials, Error, ErrorKind, PullConfig};
 use berth_oci::{Digest, Reference, media};
 
-use crate::fixture::{Fixture, Form, Image, Tar, Told};
+use crate::fixture::{Fixture, Form, Image, Tar, Told, until};
 use crate::mock::{Mock, Request, Response};
 
 fn image() -> Image {
@@ -40,13 +40,9 @@ async fn pull(mock: &Mock) -> (Fixture, berth_image::Result<berth_image::Pulled>
 fn assert_empty(fixture: &Fixture) {
     assert!(fixture.store.list().unwrap().is_empty());
     // Transfers of other layers are stopped, but not waited for.
-    for _ in 0..100 {
-        if fixture.names("layers/incoming").is_empty() && fixture.names("content/ingest").is_empty() {
-            return;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
-    panic!("something unfinished remains");
+    until("nothing unfinished is left", || {
+        fixture.names("layers/incoming").is_empty() && fixture.names("content/ingest").is_empty()
+    });
 }
 
 const TOKEN: &str = "the-token";
@@ -257,13 +253,11 @@ async fn what_is_no_image_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_registry_that_is_away_and_a_repository_that_is_denied() {
     let fixture = Fixture::new(PullConfig::default());
-    let started = std::time::Instant::now();
     let error = pull_as(&fixture, "127.0.0.1:1/x", None).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     let expected =
         r#"Get "http://127.0.0.1:1/v2/x/manifests/latest": dial tcp 127.0.0.1:1: connect: connection refused"#;
     assert_eq!(error.to_string(), expected);
-    assert!(started.elapsed().as_secs() < 2);
     let mock = Mock::new(|_| {
         Response::new(403, r#"{"errors":[{"code":"DENIED","message":"requested access to the resource is denied"}]}"#)
     });

@@ -1,6 +1,5 @@
 //! Against Debian's `docker-registry`, with images that skopeo pushes.
 
-use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -8,7 +7,7 @@ use berth_image::{ErrorKind, LayerPhase, PullConfig, PullEvent};
 use berth_oci::{Descriptor, Digest, Platform, Reference, media};
 use serde_json::json;
 
-use crate::fixture::{Fixture, Form, Image, Tar, Told, files};
+use crate::fixture::{Fixture, Form, Image, Tar, Told, files, until};
 
 /// One registry for all tests of this file; it goes with the test process.
 struct Registry {
@@ -25,16 +24,15 @@ impl Registry {
     /// With more lines under `http`, and files they need.
     fn start_with(http: &str, prepare: impl Fn(&Path)) -> Self {
         let root = tempfile::tempdir().unwrap();
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let (config, log) = (root.path().join("config.yml"), root.path().join("log"));
+        let (config, path) = (root.path().join("config.yml"), root.path().join("log"));
         let text = format!(
-            "version: 0.1\nlog: {{level: info}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: {free}{http}}}\n",
+            "version: 0.1\nlog: {{level: info}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: '127.0.0.1:0'{http}}}\n",
             root.path().join("data").display()
         )
         .replace("ROOT", root.path().to_str().unwrap());
         prepare(root.path());
         std::fs::write(&config, text).unwrap();
-        let log = std::fs::File::create(log).unwrap();
+        let log = std::fs::File::create(&path).unwrap();
         let child = Command::new("docker-registry")
             .arg("serve")
             .arg(&config)
@@ -43,13 +41,14 @@ impl Registry {
             .stdin(Stdio::null())
             .spawn()
             .expect("Debian's docker-registry is installed");
-        for _ in 0..200 {
-            if TcpStream::connect(free).is_ok() {
-                break;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(50));
-        }
-        Self { address: free.to_string(), root, child }
+        let mut address = String::new();
+        until("the registry listens", || {
+            let log = std::fs::read_to_string(&path).unwrap();
+            let said = log.split_once("msg=\"listening on ").and_then(|(_, rest)| rest.split(['"', ',']).next());
+            address = said.unwrap_or_default().to_owned();
+            !address.is_empty()
+        });
+        Self { address, root, child }
     }
 
     /// Pushes an OCI layout directory by skopeo.
@@ -153,6 +152,8 @@ async fn a_real_registry_from_end_to_end() {
     let zstd = registry.push(layout(&[("", two.1.clone())], false).path(), "team/app:v2", &[]);
     let (_, events) = pull(&fixture, &zstd, None).await.unwrap();
     assert_eq!(existing(&events), 1);
+    // It writes a request down after it has answered it.
+    until("the shared layer's fetch is logged", || registry.gets(&Digest::of(&two.1.blobs[1])) == 1);
     assert_eq!(registry.gets(&Digest::of(&two.1.blobs[0])), 1);
     let root = fixture.store.root(&fixture.store.resolve(&zstd).unwrap());
     assert_eq!(std::fs::read(files(&root[0]).join("etc/two")).unwrap(), b"1");

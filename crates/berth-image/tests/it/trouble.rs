@@ -33,10 +33,10 @@ async fn one_who_sends_next_to_nothing_is_left() {
     let mock = Mock::of(&image, move |request, response| {
         let slow =
             request.path.ends_with(layer.as_str()) && tries.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0;
-        if slow { response.dripping(Duration::from_millis(40)) } else { response }
+        if slow { response.dripping(Duration::from_millis(250)) } else { response }
     });
     let mut config = PullConfig::default();
-    config.registries.patience = Some(Duration::from_millis(300));
+    config.registries.patience = Some(Duration::from_secs(2));
     let fixture = Fixture::new(config);
     pull(&fixture, &format!("{}/a:1", mock.address), None, None).await.unwrap();
     let seen = mock.seen.lock().unwrap();

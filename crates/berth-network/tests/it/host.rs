@@ -112,12 +112,21 @@ impl AsFd for World {
     }
 }
 
-/// Connects from one namespace to a listener in another; who the listener saw, or `None` where nothing arrived.
+/// Connects from one namespace to a listener in another, which is there; who the listener saw.
 pub(crate) fn dial(from: BorrowedFd<'_>, to: BorrowedFd<'_>, address: Ipv4Addr) -> Option<Ipv4Addr> {
+    dial_within(Duration::from_secs(60), from, to, address)
+}
+
+/// Whether nothing arrives from one namespace at a listener in another: what is dropped is never answered.
+pub(crate) fn kept_away(from: BorrowedFd<'_>, to: BorrowedFd<'_>, address: Ipv4Addr) -> bool {
+    dial_within(Duration::from_secs(3), from, to, address).is_none()
+}
+
+fn dial_within(patience: Duration, from: BorrowedFd<'_>, to: BorrowedFd<'_>, address: Ipv4Addr) -> Option<Ipv4Addr> {
     let listener = inside(to, || TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap());
     let port = listener.local_addr().unwrap().port();
     let target = SocketAddr::from((address, port));
-    let mut client = inside(from, || TcpStream::connect_timeout(&target, Duration::from_millis(700))).ok()?;
+    let mut client = inside(from, || TcpStream::connect_timeout(&target, patience)).ok()?;
     let (mut server, peer) = listener.accept().unwrap();
     client.write_all(b"ping").unwrap();
     let mut word = [0; 4];
@@ -134,10 +143,10 @@ pub(crate) fn here() -> OwnedFd {
 }
 
 /// Waits for something that the kernel or a daemon does in its own time, also on an emulated machine.
-pub(crate) fn eventually(what: &str, holds: impl Fn() -> bool) {
-    let until = Instant::now() + Duration::from_secs(60);
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let until = Instant::now() + Duration::from_secs(180);
     while !holds() {
-        assert!(Instant::now() < until, "{what}, within a minute");
+        assert!(Instant::now() < until, "{what}: in vain");
         std::thread::sleep(Duration::from_millis(10));
     }
 }

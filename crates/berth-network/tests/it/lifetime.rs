@@ -78,6 +78,6 @@ fn daemon_to_be_killed() {
     let taken = ["one", "two"].map(|id| networks.sandbox_bridge(id).unwrap());
     eventually("the stock is full", || sh(&format!("ip -o link show master {BRIDGE}")).lines().count() == 5);
     println!("PREPARED");
-    std::thread::sleep(std::time::Duration::from_secs(60));
+    std::thread::sleep(std::time::Duration::from_secs(600));
     drop(taken);
 }

@@ -72,7 +72,8 @@ impl Bundle {
     /// A root file system with busybox, and a configuration like Docker's that runs `script`.
     pub(crate) fn new(script: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let id = format!("berth-it-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        // None is the beginning of another: what is left is looked for by name.
+        let id = format!("berth-it-{}-{:04}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let directory = std::env::temp_dir().join(&id);
         let root = directory.join("rootfs");
         for name in ["bin", "dev", "etc", "proc", "sys", "tmp", "root"] {

@@ -97,13 +97,16 @@ fn symbolic_links_do_not_lead_mounts_outside() {
     symlink("../../../../../../../../../..", bundle.root().join("relative")).unwrap();
     let source = bundle.directory.join("source");
     fs::create_dir(&source).unwrap();
-    for (number, target) in ["/absolute", "/relative", "/absolute/new/deep", "/relative/tmp/new"].iter().enumerate() {
-        let _ = number;
+    for target in ["/absolute", "/relative", "/absolute/new/deep", "/relative/tmp/new"] {
         bundle.mount(json!({ "destination": target, "source": source, "type": "bind", "options": ["bind"] }));
     }
-    let before = fs::read_to_string("/proc/self/mountinfo").unwrap().lines().count();
     let _ = bundle.run();
-    assert_eq!(fs::read_to_string("/proc/self/mountinfo").unwrap().lines().count(), before);
+    // Wherever it was mounted, its source is named.
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    assert!(
+        !mounts.contains(source.to_str().unwrap()) && !mounts.contains(&format!("{}/source", bundle.id)),
+        "{mounts}"
+    );
     assert_eq!(fs::read_dir(&outside).unwrap().count(), 0, "something was made outside");
     fs::remove_dir_all(&outside).unwrap();
 }

@@ -1,7 +1,6 @@
 //! Docker's default profile, resolved and compiled.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
 
 use berth_seccomp::{Filter, KernelVersion, Machine, compile, default_profile};
 use oci_spec::runtime::{Arch, LinuxSeccomp};
@@ -63,21 +62,9 @@ fn each_machine_has_its_architectures() {
 }
 
 #[test]
-fn it_is_small_and_quick() {
-    let profile = resolved(&[], KernelVersion(6, 1));
-    let filter = compile(&profile).unwrap();
+fn it_is_small() {
+    let filter = compile(&resolved(&[], KernelVersion(6, 1))).unwrap();
     assert!(filter.len() < 1000, "{} instructions", filter.len());
-    let best = (0..20)
-        .map(|_| {
-            let start = Instant::now();
-            let _ = compile(&profile).unwrap();
-            start.elapsed()
-        })
-        .min()
-        .unwrap();
-    eprintln!("default profile: {} instructions, compiled in {best:?}", filter.len());
-    let limit = if cfg!(debug_assertions) { Duration::from_millis(20) } else { Duration::from_micros(500) };
-    assert!(best < limit, "compiling took {best:?}");
 }
 
 #[test]

@@ -232,10 +232,11 @@ pub(crate) fn no_trace_of(id: &str) {
     assert!(!std::fs::read_to_string("/proc/self/mountinfo").unwrap().contains(id));
 }
 
-/// The log is opened when the container runs already: it may not be there yet.
+/// The log is opened when the container runs already: it may not be there yet, and its last line not be whole.
 pub(crate) fn logged(path: &Path) -> [String; 2] {
     let mut streams = [String::new(), String::new()];
-    for line in std::fs::read_to_string(path).unwrap_or_default().lines() {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
         let entry: Value = serde_json::from_str(line).unwrap();
         streams[usize::from(entry["stream"] == "stderr")].push_str(entry["log"].as_str().unwrap());
     }
@@ -276,7 +277,7 @@ pub(crate) fn say(stream: &mut UnixStream, text: &str) {
 pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {
-        assert!(start.elapsed() < Duration::from_secs(20), "{what} never came true");
+        assert!(start.elapsed() < Duration::from_secs(120), "{what} never came true");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

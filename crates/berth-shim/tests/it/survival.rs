@@ -8,7 +8,9 @@ use berth_shim::protocol::{Event, Request, Response, Signal, State};
 
 use crate::stage::{Stage, eventually, greeted, logged, next_event, no_trace_of, read_all};
 
-const COUNT: &str = "i=0; while [ $i -lt 2000 ]; do i=$((i+1)); echo line $i; usleep 500; done; exit 8";
+/// It does not come to its end before there is a file `/go`.
+const COUNT: &str = "i=0; while [ $i -lt 2000 ]; do i=$((i+1)); echo line $i; usleep 500; \
+                     if [ $i = 1000 ]; then while ! [ -e /go ]; do usleep 10000; done; fi; done; exit 8";
 
 /// The client as a process of its own, to be killed: this test binary, asked by its environment to play it.
 #[test]
@@ -35,6 +37,7 @@ fn a_killed_client_loses_nobody_a_line() {
     let mut connection = Connection::connect(&at.join("socket")).unwrap();
     let Response::Status(status) = connection.call(Request::Status {}, vec![]).unwrap() else { panic!() };
     assert_eq!((status.id.as_str(), &status.state), (id, &State::Running));
+    std::fs::write(at.join("rootfs/go"), "").unwrap();
     assert!(matches!(next_event(&mut connection), Event::Exited { code: 8, .. }));
     let expected: String = (1..=2000).map(|number| format!("line {number}\n")).collect();
     assert!(logged(&at.join("log"))[0] == expected);
