@@ -108,6 +108,11 @@ fn first_request(channel: &mut Channel) -> Result<(u64, Request, Vec<OwnedFd>), 
     }
 }
 
+/// Without the socket the container runs on, and its record tells its end; a next daemon just cannot speak with it.
+fn listen(container: &Container) -> Option<OwnedFd> {
+    crate::address::listen(&container.socket).ok()
+}
+
 impl Server {
     /// Answers the launch, then sets up what the launch did not have to wait for.
     fn new(newborn: Newborn, channel: Channel, seq: u64) -> Result<Self, ServerError> {
@@ -123,6 +128,8 @@ impl Server {
             dropped_log_lines: 0,
             out_of_memory: false,
         };
+        // Before the answer: a daemon that dies right after it has to find this container when it is back.
+        let listener = listen(&container);
         connection.tell(Event::Hello { protocol: crate::protocol::PROTOCOL, status });
         connection.respond(seq, launched);
         connection.flush();
@@ -135,7 +142,7 @@ impl Server {
             poller,
             scratch: Scratch::default(),
             signals,
-            listener: None,
+            listener,
             connections: vec![Some(connection)],
             sessions: vec![Some(init)],
             container,
@@ -147,7 +154,9 @@ impl Server {
             removed: false,
             settled: false,
         };
-        server.listen();
+        if let Some(listener) = &server.listener {
+            server.poller.add(listener, Token::Listener, EventFlags::IN).map_err(ServerError::Setup)?;
+        }
         server.memory = Memory::watched(server.container.cgroup.as_ref(), &server.poller);
         if let Some(init) = &mut server.sessions[0] {
             init.relay.keep_in(Log::open(&log));
@@ -158,15 +167,6 @@ impl Server {
         }
         server.watch_connections();
         Ok(server)
-    }
-
-    /// Without the socket the container runs on, and its record tells its end; a next daemon just cannot speak with it.
-    fn listen(&mut self) {
-        if let Ok(listener) = crate::address::listen(&self.container.socket)
-            && self.poller.add(&listener, Token::Listener, EventFlags::IN).is_ok()
-        {
-            self.listener = Some(listener);
-        }
     }
 
     fn serve(mut self) {
