@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use berth_image::{CheckOptions, Checked, Object, ProblemKind, PullConfig};
+use berth_image::{CheckOptions, Checked, DeleteOptions, Object, ProblemKind, PullConfig};
 use berth_oci::{Digest, ImageId, Reference};
 
 use crate::fixture::{Fixture, Form, Image, Tar, Told, names, until};
@@ -66,11 +66,14 @@ impl Shelf {
     }
 }
 
+fn name(mock: &Mock) -> Reference {
+    Reference::parse(&format!("{}/team/app:v1", mock.address)).unwrap()
+}
+
 async fn pull(fixture: &Fixture, mock: &Mock) -> berth_image::Result<berth_image::Pulled> {
-    let name = Reference::parse(&format!("{}/team/app:v1", mock.address)).unwrap();
     let told = Told::default();
     let listener = told.listener();
-    fixture.store.pull(&name, None, None, &listener).await
+    fixture.store.pull(&name(mock), None, None, &listener).await
 }
 
 #[test]
@@ -188,14 +191,18 @@ fn what_an_interrupted_pull_has_left_waits() {
 }
 
 #[test]
-fn the_same_image_by_another_manifest_leaves_nothing_over() {
+fn a_manifest_goes_with_the_names_that_speak_of_it() {
     let shelf = Shelf::new();
     let mut other = shelf.image.clone();
     other.manifest.push(b'\n');
     let mock = Mock::of(&other, |_, response| response);
     let pulled = shelf.runtime.block_on(pull(&shelf.fixture, &mock)).unwrap();
     assert_eq!(pulled.id, shelf.id);
-    let former = shelf.blob(&Digest::of(&shelf.image.manifest));
-    until("the former manifest is gone", || !former.exists());
+    let manifests = [&shelf.image, &other].map(|image| shelf.blob(&Digest::of(&image.manifest)));
     assert_eq!(shelf.problems(DEEP), []);
+    assert!(manifests.iter().all(|path| path.exists()));
+    shelf.fixture.store.delete(&name(&shelf.mock).to_string(), DeleteOptions::default()).unwrap();
+    until("the former manifest is gone", || !manifests[0].exists());
+    assert_eq!(shelf.problems(DEEP), []);
+    assert!(manifests[1].exists());
 }
