@@ -1,7 +1,7 @@
 //! Owner, mode, times and extended attributes of what was made.
 
 use std::ffi::CString;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{
     AtFlags, CWD, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags, chmodat, chownat, fchmod, fchown,
@@ -23,7 +23,8 @@ impl Owner {
 }
 
 /// Dresses a file or directory that is open. Its times come last, by [`times`].
-pub(super) fn set_open(file: &OwnedFd, entry: &Entry, owner: Owner) -> Result<(), Errno> {
+pub(super) fn set_open(file: impl AsFd, entry: &Entry, owner: Owner) -> Result<(), Errno> {
+    let file = file.as_fd();
     // A change of owner takes setuid and capabilities away: so it comes first.
     if let Some((uid, gid)) = owner.of(entry) {
         fchown(file, Some(uid), Some(gid))?;

@@ -8,6 +8,8 @@ mod attributes;
 mod live;
 mod path;
 mod replaced;
+mod root;
+mod times;
 mod tree;
 
 use std::io::{BufRead, Read};

@@ -6,13 +6,15 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{
-    AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, XattrFlags, fchmod, fsetxattr, ftruncate, linkat, makedev,
-    mkdirat, mknodat, openat, openat2, statat, symlinkat, unlinkat,
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, XattrFlags, fchmod, fsetxattr, ftruncate, linkat, makedev, mkdirat,
+    mknodat, openat, statat, symlinkat, unlinkat,
 };
 use rustix::io::{Errno, pwrite};
 
 use super::path::Name;
 use super::replaced::Replaced;
+use super::root::{Root, below};
+use super::times::Times;
 use super::{Owner, UnpackError, attributes, lossy};
 use crate::{Entry, Kind, Reader};
 
@@ -24,19 +26,23 @@ const MAX_REPLACED_DEPTH: usize = 256;
 
 /// The directory being filled.
 pub(super) struct Tree {
-    root: OwnedFd,
-    parents: HashMap<Vec<u8>, OwnedFd>,
+    root: Root,
+    /// By the paths that the archive has for them.
+    parents: HashMap<Vec<u8>, Parent>,
     owner: Owner,
-    /// Directories' times change with what is made in them, so they are set at the end.
-    times: HashMap<Vec<u8>, (i64, u32)>,
+    times: Times,
     replaced: Replaced,
+}
+
+/// A directory that is open.
+struct Parent {
+    opened: OwnedFd,
+    /// The path that leads there without any link.
+    real: Vec<u8>,
 }
 
 /// Bytes written, or found to be a hole, at once.
 const PIECE: usize = 256 << 10;
-
-/// How often the kernel may ask to be asked again.
-const ATTEMPTS: usize = 10_000;
 
 type Step<T> = Result<T, UnpackError>;
 
@@ -56,12 +62,13 @@ impl Tree {
 
     /// A tree whose root is open for reading.
     pub(super) fn within(root: OwnedFd, owner: Owner) -> Self {
-        Self { root, parents: HashMap::new(), owner, times: HashMap::new(), replaced: Replaced::default() }
+        let (root, parents) = (Root::new(root), HashMap::new());
+        Self { root, parents, owner, times: Times::default(), replaced: Replaced::default() }
     }
 
     /// What lies under a name, if anything does.
     pub(super) fn there(&mut self, name: &Name) -> Step<Option<FileType>> {
-        let parent = match self.resolve(name.parent()) {
+        let parent = match self.root.directory(name.parent()) {
             Err(Errno::NOENT) => return Ok(None),
             parent => parent.map_err(failed("opening the directory", name.parent()))?,
         };
@@ -79,7 +86,7 @@ impl Tree {
             return Ok(());
         }
         attributes::set_open(&self.root, entry, self.owner).map_err(failed("setting the attributes of", b"/"))?;
-        self.times.insert(Vec::new(), entry.mtime);
+        self.times.put(Vec::new(), entry.mtime);
         Ok(())
     }
 
@@ -107,8 +114,9 @@ impl Tree {
         if opaque {
             set_opaque(&opened).map_err(failed("hiding what is below", name.path()))?;
         }
-        self.times.insert(name.path().to_vec(), entry.mtime);
-        self.remember(name.path(), opened);
+        let real = self.real(name);
+        self.times.put(real.clone(), entry.mtime);
+        self.remember(name.path(), Parent { opened, real });
         Ok(())
     }
 
@@ -158,7 +166,7 @@ impl Tree {
         if name == target {
             return Ok(());
         }
-        let from = self.resolve(target.parent()).map_err(|_| missing())?;
+        let from = self.root.directory(target.parent()).map_err(|_| missing())?;
         let there = statat(&from, target.base(), AtFlags::SYMLINK_NOFOLLOW).map_err(|_| missing())?;
         if is_whiteout(&there) || FileType::from_raw_mode(there.st_mode) == FileType::Directory {
             return Err(missing());
@@ -193,14 +201,12 @@ impl Tree {
         set_opaque(opened).map_err(failed("hiding what is below", directory))
     }
 
-    /// Sets the times of directories, the deepest first.
+    /// Sets the times of directories.
     pub(super) fn finish(mut self) -> Step<()> {
         self.parents.clear();
-        let mut times: Vec<_> = std::mem::take(&mut self.times).into_iter().collect();
-        times.sort_unstable_by(|(a, _), (b, _)| b.cmp(a));
-        for (path, mtime) in times {
-            // Replaced by something else since: then its own times are set.
-            let Ok(opened) = self.resolve(&path) else { continue };
+        for (path, mtime) in self.times.deepest_first() {
+            // Where others are at work, something else may lie there by now.
+            let Ok(opened) = self.root.exactly(&path) else { continue };
             attributes::set_times(&opened, mtime).map_err(failed("setting the times of", &path))?;
         }
         Ok(())
@@ -226,7 +232,9 @@ impl Tree {
                 replaced.hold(parent, name.base());
                 remove(parent, name.base()).map_err(failed("replacing", name.path()))?;
                 let made = make(parent, name.base()).map_err(failed(doing, name.path()));
-                // What was there may have been a directory that is open.
+                // What was there may have been a directory that is open, or a link to one.
+                let real = self.real(name);
+                self.times.forget(&real);
                 self.parents.clear();
                 made
             }
@@ -242,16 +250,27 @@ impl Tree {
             return Ok(self.root.as_fd());
         }
         if !self.parents.contains_key(path) {
-            let opened = match self.resolve(path) {
+            let parent = match self.root.real(path) {
                 Err(Errno::NOENT) => self.make_parents(path)?,
-                opened => opened.map_err(failed("opening the directory", path))?,
+                found => {
+                    let (opened, real) = found.map_err(failed("opening the directory", path))?;
+                    Parent { opened, real }
+                }
             };
-            self.remember(path, opened);
+            self.remember(path, parent);
         }
-        Ok(self.parents[path].as_fd())
+        Ok(self.parents[path].opened.as_fd())
     }
 
-    fn make_parents(&mut self, path: &[u8]) -> Step<OwnedFd> {
+    /// Where something really lies whose parent is open.
+    fn real(&self, name: &Name) -> Vec<u8> {
+        match name.parent() {
+            b"" => name.base().to_vec(),
+            parent => below(&self.parents[parent].real, name.base()),
+        }
+    }
+
+    fn make_parents(&mut self, path: &[u8]) -> Step<Parent> {
         let split = path.iter().rposition(|&b| b == b'/');
         let (above, base) = match split {
             Some(slash) => (&path[..slash], &path[slash + 1..]),
@@ -259,32 +278,16 @@ impl Tree {
         };
         let parent = self.parent(above)?;
         mkdirat(parent, base, Mode::RWXU).map_err(failed("making the directory", path))?;
-        let opened = self.resolve(path).map_err(failed("opening the directory", path))?;
+        let (opened, real) = self.root.real(path).map_err(failed("opening the directory", path))?;
         fchmod(&opened, Mode::from_raw_mode(0o755)).map_err(failed("opening up", path))?;
-        Ok(opened)
+        Ok(Parent { opened, real })
     }
 
-    fn remember(&mut self, path: &[u8], directory: OwnedFd) {
+    fn remember(&mut self, path: &[u8], directory: Parent) {
         if self.parents.len() >= OPEN_PARENTS {
             self.parents.clear();
         }
         self.parents.insert(path.to_vec(), directory);
-    }
-
-    /// Opens a directory; symbolic links on the way lead where they would lead inside the image.
-    fn resolve(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let path = if path.is_empty() { b"." } else { path };
-        let inside = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        // A rename elsewhere on the host made the kernel unsure; it asks to be asked again. Not for ever: a container
-        // may rename things all the time.
-        for _ in 0..ATTEMPTS {
-            match openat2(&self.root, path, flags, Mode::empty(), inside) {
-                Err(Errno::AGAIN) => {}
-                opened => return opened,
-            }
-        }
-        Err(Errno::AGAIN)
     }
 
     /// Opens the directory of that very name, not what a link of that name leads to.

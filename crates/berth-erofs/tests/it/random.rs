@@ -3,7 +3,7 @@
 use berth_archive::{Entry, Kind, Stream, Writer};
 use proptest::prelude::*;
 
-use crate::kernel::same;
+use crate::kernel::{assert_same, same};
 
 /// Names from so few parts that they collide, nest, and lead through each other's links.
 fn path() -> impl Strategy<Value = Vec<u8>> {
@@ -69,6 +69,45 @@ fn archive(entries: &[(Entry, Vec<u8>)]) -> Vec<u8> {
         }
     }
     writer.finish().unwrap().0
+}
+
+/// A directory has the times that the archive has for it, and no other has, whatever takes its place or leads to it.
+#[test]
+fn directories_times_stay_theirs() {
+    use Kind::{Directory, File, Symlink};
+    let same = |entries: &[(Kind, &str, &str, i64)]| {
+        let entry = |&(kind, path, link, mtime): &(Kind, &str, &str, i64)| Entry {
+            path: path.into(),
+            link: link.into(),
+            kind,
+            mode: 0o755,
+            uid: 0,
+            gid: 0,
+            mtime: (mtime, 0),
+            device: (0, 0),
+            size: 0,
+            xattrs: Vec::new(),
+        };
+        let entries: Vec<(Entry, Vec<u8>)> = entries.iter().map(|one| (entry(one), Vec::new())).collect();
+        assert_same(&archive(&entries));
+    };
+    same(&[(Directory, "a/b", "", 5), (File, "b/b/f", "", 1), (Symlink, "a", "b", 1)]);
+    same(&[(Directory, "b", "", 3), (Symlink, "a", "b", 1), (Directory, "a/x", "", 5), (File, "a", "", 1)]);
+    same(&[(Directory, "a/x", "", 5), (File, "a", "", 1), (Directory, "a", "", 7), (File, "a/x/f", "", 1)]);
+    same(&[
+        (Directory, "b/c", "", 3),
+        (Symlink, "a", "/b/../b/./c", 1),
+        (Directory, "a/x", "", 5),
+        (File, "a/x/f", "", 1),
+    ]);
+    same(&[
+        (Directory, "c", "", 3),
+        (Symlink, "b", "c", 1),
+        (Symlink, "a", "b", 1),
+        (Directory, "a/x", "", 5),
+        (File, "b", "", 1),
+    ]);
+    same(&[(Directory, "b/x", "", 3), (Symlink, "a", "b", 1), (Directory, "a/x", "", 5), (File, "b/x/f", "", 1)]);
 }
 
 proptest! {
