@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use berth_oci::{Algorithm, ChainId, Descriptor, DiffId, ImageConfig, ImageId, Manifest, Reference, media};
+use berth_oci::{Algorithm, ChainId, Descriptor, ImageConfig, ImageId, Manifest, Reference, media};
 use berth_state::Durability;
 
 use crate::layers::incoming::Arrived;
@@ -13,36 +13,10 @@ use crate::resolve::name_key;
 use crate::store::{Inner, now};
 use crate::{Error, Result};
 
-/// A layer that is whole and has no name yet; dropped, it is gone.
-#[derive(Debug)]
-pub(crate) struct Unnamed {
-    arrived: Arrived,
-    /// The digest of its archive.
-    pub(crate) diff_id: DiffId,
-    /// Bytes of its archive.
-    pub(crate) length: u64,
-    /// Bytes of its files.
-    pub(crate) size: u64,
-    /// For its record: how much of its archive it keeps.
-    pub(crate) archive: Option<u64>,
-    /// For its record: the checksum of that.
-    pub(crate) crc: Option<u32>,
-}
-
-impl Unnamed {
-    /// Of a layer's archive, not compressed, which is read to its end.
-    pub(crate) fn of_tar(inner: &Inner, tar: impl Read + Send) -> Result<Self> {
-        let arrived = inner.layers.incoming()?.receive(tar, Algorithm::Sha256);
-        let arrived = arrived.map_err(|e| Error::Content(format!("making a layer: {e}")))?;
-        let (diff_id, archive, crc) = (arrived.diff_id.clone(), arrived.archive(), arrived.crc);
-        Ok(Self { diff_id, length: arrived.length, size: arrived.size, archive, crc, arrived })
-    }
-
-    /// Gives it its place in a stack, durably; it is to be recorded by the caller, who has claimed it before.
-    pub(crate) fn publish(self, chain: &ChainId) -> Result<()> {
-        self.arrived.sync(chain)?;
-        self.arrived.publish(chain)
-    }
+/// Makes a layer of its archive, not compressed, which is read to its end.
+pub(crate) fn layer_of_tar(inner: &Inner, tar: impl Read + Send) -> Result<Arrived> {
+    let arrived = inner.layers.incoming()?.receive(tar, Algorithm::Sha256);
+    arrived.map_err(|e| Error::Content(format!("making a layer: {e}")))
 }
 
 /// What an image is put together of.

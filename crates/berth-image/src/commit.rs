@@ -10,14 +10,14 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use berth_oci::{Algorithm, ChainId, Descriptor, History, ImageConfig, ImageId, Reference};
+use berth_oci::{Algorithm, ChainId, History, ImageConfig, ImageId, Reference};
 
 use crate::assembled::{Assembly, Dialect, assemble};
 use crate::layers::archive::packed;
 use crate::layers::incoming::Arrived;
 use crate::lease::Lease;
 use crate::record::{HoldRecord, LayerRecord, hold_key};
-use crate::store::{Inner, now};
+use crate::store::Inner;
 use crate::{Error, Result};
 
 /// What is to become an image.
@@ -94,16 +94,11 @@ fn add(
     dialect: Dialect,
     lease: &mut Lease,
 ) -> Result<(ChainId, LayerRecord)> {
-    let diff_id = made.diff_id.clone();
-    let chain = ChainId::extend(parent, &diff_id);
+    let chain = ChainId::extend(parent, &made.diff_id);
     lease.layer(&chain);
-    let blob =
-        Descriptor { size: made.length, digest: diff_id.digest().clone(), ..Descriptor::of(dialect.layer(), b"") };
-    let (size, archive, crc, parent) = (made.size, made.archive(), made.crc, parent.cloned());
-    let layer = LayerRecord { diff_id, parent, blob, size, created_at: now(), kept: false, archive, crc };
+    let layer = made.record(parent, made.plain(dialect.layer()), false);
     if !inner.state.read(|reader| reader.exists::<LayerRecord>(chain.as_str()))? {
-        made.sync(&chain)?;
-        made.publish(&chain)?;
+        made.settle(&chain)?;
     }
     Ok((chain, layer))
 }

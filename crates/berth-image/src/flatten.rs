@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use berth_archive::pack::{Packing, Take, pack};
 use berth_archive::{Stream, Writer};
-use berth_oci::{ChainId, Descriptor, History, ImageConfig, ImageId, Reference, RootFs, media};
+use berth_oci::{ChainId, History, ImageConfig, ImageId, Reference, RootFs};
 use jiff::Timestamp;
 
-use crate::assembled::{Assembly, Dialect, Unnamed, assemble};
+use crate::assembled::{Assembly, Dialect, assemble, layer_of_tar};
+use crate::layers::incoming::Arrived;
 use crate::record::LayerRecord;
-use crate::store::{Inner, now};
+use crate::store::Inner;
 use crate::{Error, Image, ImageStore, Result, snapshot};
 
 const BUFFER: usize = 128 << 10;
@@ -31,20 +32,16 @@ impl ImageStore {
 fn flatten(inner: &Arc<Inner>, image: &Image, name: Option<&Reference>) -> Result<ImageId> {
     let (_lease, record) = inner.lease_image(&image.id)?;
     let root = File::from(snapshot::mount_readonly(&inner.layers.lowers(&image.layers))?);
-    let unnamed = layer(inner, &root)?;
-    let chain = ChainId::extend(None, &unnamed.diff_id);
-    let mut lease = inner.lease(vec![chain.clone()], Vec::new());
-    let digest = unnamed.diff_id.digest().clone();
-    lease.blob(&digest);
+    let made = layer(inner, &root)?;
+    let chain = ChainId::extend(None, &made.diff_id);
+    let lease = inner.lease(vec![chain.clone()], vec![made.diff_id.digest().clone()]);
     let there = inner.state.read(|reader| reader.get::<LayerRecord>(chain.as_str()))?;
     let layer = match there {
         Some(there) => there,
         None => {
-            let blob = Descriptor { digest, size: unnamed.length, ..Descriptor::of(media::OCI_LAYER, b"") };
-            let (diff_id, size) = (unnamed.diff_id.clone(), unnamed.size);
-            let (archive, crc) = (unnamed.archive, unnamed.crc);
-            unnamed.publish(&chain)?;
-            LayerRecord { diff_id, parent: None, blob, size, created_at: now(), kept: false, archive, crc }
+            let record = made.record(None, made.plain(Dialect::Oci.layer()), false);
+            made.settle(&chain)?;
+            record
         }
     };
     let mut config = ImageConfig {
@@ -64,7 +61,7 @@ fn flatten(inner: &Arc<Inner>, image: &Image, name: Option<&Reference>) -> Resul
 }
 
 /// The whole tree as one layer, unpacked while it is archived.
-fn layer(inner: &Arc<Inner>, root: &File) -> Result<Unnamed> {
+fn layer(inner: &Arc<Inner>, root: &File) -> Result<Arrived> {
     let (reader, writer) = io::pipe().map_err(Error::file("making a pipe for", std::path::Path::new("flatten")))?;
     std::thread::scope(|scope| {
         let packing = scope.spawn(move || {
@@ -74,11 +71,11 @@ fn layer(inner: &Arc<Inner>, root: &File) -> Result<Unnamed> {
             let Stream(mut out) = writer.finish()?;
             out.flush()
         });
-        let unnamed = Unnamed::of_tar(inner, reader);
+        let made = layer_of_tar(inner, reader);
         let packed = packing.join().map_err(|_| Error::Content("archiving the image".into()))?;
         // An archive that was cut off can look whole.
-        match (unnamed, packed) {
-            (Ok(unnamed), Ok(())) => Ok(unnamed),
+        match (made, packed) {
+            (Ok(made), Ok(())) => Ok(made),
             (Err(error), _) => Err(error),
             (Ok(_), Err(error)) => Err(Error::Content(format!("archiving the image: {error}"))),
         }

@@ -7,16 +7,16 @@
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use berth_content::{Draft, Verified};
 use berth_oci::{Algorithm, ChainId, Descriptor, DiffId, media};
 
 use crate::error::chain;
 use crate::layers::incoming::{Arrived, Written};
-use crate::pull::decompress::{Counted, Form, decompress, proportioned, told};
+use crate::pull::decompress::{Counted, Form, proportioned, told};
 use crate::record::LayerRecord;
-use crate::store::{Inner, now};
+use crate::store::Inner;
 use crate::{Error, Result};
 
 const BUFFER: usize = 256 << 10;
@@ -40,13 +40,13 @@ impl Fresh {
         let (form, input) = told(input).map_err(|e| broken(e.to_string()))?;
         match form {
             Form::Plain => Self::of_tar(inner, input),
-            Form::Gzip => Self::of_packed(inner, input, media::OCI_LAYER_GZIP),
-            Form::Zstd => Self::of_packed(inner, input, media::OCI_LAYER_ZSTD),
+            Form::Gzip => Self::of_packed(inner, input, form, media::OCI_LAYER_GZIP),
+            Form::Zstd => Self::of_packed(inner, input, form, media::OCI_LAYER_ZSTD),
             // No registry takes these: what is kept is what is in them.
             Form::Bzip2 | Form::Xz => {
                 let came = Arc::new(AtomicU64::new(0));
                 let counted = BufReader::with_capacity(BUFFER, Counted::new(input, came.clone()));
-                let plain = decompress(counted).map_err(|e| broken(e.to_string()))?;
+                let plain = form.unpack(counted).map_err(|e| broken(e.to_string()))?;
                 Self::of_tar(inner, proportioned(plain, came))
             }
         }
@@ -61,12 +61,12 @@ impl Fresh {
         let (arrived, kept) = if inner.layers.keeps_archive() {
             (incoming.receive(tar, Algorithm::Sha256), None)
         } else {
-            let mut tee = Tee { input: tar, draft: inner.content.draft(Algorithm::Sha256)?, came: Arc::default() };
+            let mut tee = Tee { input: tar, draft: inner.content.draft(Algorithm::Sha256)? };
             let arrived = incoming.receive(&mut tee, Algorithm::Sha256);
             (arrived, Some(tee.draft.finish()))
         };
         let arrived = arrived.map_err(|e| broken(e.to_string()))?;
-        Ok(Self { blob: plain(&arrived), arrived, kept })
+        Ok(Self { blob: arrived.plain(media::OCI_LAYER), arrived, kept })
     }
 
     /// Makes a layer of an archive that is not compressed, where the layer keeps it, and leaves it to
@@ -84,15 +84,16 @@ impl Fresh {
     /// It cannot be read again.
     pub(crate) fn of_written(written: Written) -> Result<Self> {
         let arrived = written.digested(Algorithm::Sha256)?;
-        Ok(Self { blob: plain(&arrived), arrived, kept: None })
+        Ok(Self { blob: arrived.plain(media::OCI_LAYER), arrived, kept: None })
     }
 
     /// Of a compressed archive that is kept as it is, unpacked while it comes.
-    fn of_packed(inner: &Inner, input: impl Read + Send, media_type: &str) -> Result<Self> {
+    fn of_packed(inner: &Inner, input: impl Read + Send, form: Form, media_type: &str) -> Result<Self> {
         let came = Arc::new(AtomicU64::new(0));
-        let mut tee = Tee { input, draft: inner.content.draft(Algorithm::Sha256)?, came: came.clone() };
+        let input = Counted::new(input, came.clone());
+        let mut tee = Tee { input, draft: inner.content.draft(Algorithm::Sha256)? };
         let arrived = {
-            let plain = decompress(BufReader::with_capacity(BUFFER, &mut tee)).map_err(|e| broken(e.to_string()))?;
+            let plain = form.unpack(BufReader::with_capacity(BUFFER, &mut tee)).map_err(|e| broken(e.to_string()))?;
             inner.layers.incoming()?.receive(proportioned(plain, came), Algorithm::Sha256)
         };
         let arrived = arrived.map_err(|e| broken(e.to_string()))?;
@@ -110,13 +111,14 @@ impl Fresh {
         // It will have to be durable; whether it can be is found out then.
         let _ = berth_sys::writeback::begin(file.as_fd(), 0, 0);
         let mut file = BufReader::with_capacity(BUFFER, file);
-        let media_type = match Form::of(file.fill_buf().map_err(|e| broken(e.to_string()))?) {
+        let form = Form::of(file.fill_buf().map_err(|e| broken(e.to_string()))?);
+        let media_type = match form {
             Form::Gzip => media::OCI_LAYER_GZIP,
             Form::Zstd => media::OCI_LAYER_ZSTD,
             Form::Plain | Form::Bzip2 | Form::Xz => return Self::of_stream(inner, file),
         };
         let came = Arc::new(AtomicU64::new(blob.size()));
-        let plain = decompress(file).map_err(|e| broken(e.to_string()))?;
+        let plain = form.unpack(file).map_err(|e| broken(e.to_string()))?;
         let digesting = inner.layers.known().digesting(blob.digest(), Algorithm::Sha256);
         let arrived = inner.layers.incoming()?.receive(proportioned(plain, came), digesting);
         let arrived = arrived.map_err(|e| broken(e.to_string()))?;
@@ -149,7 +151,7 @@ impl Fresh {
         let chain = ChainId::extend(parent, &arrived.diff_id);
         // Nobody has it but us: what is not kept must be had from the layer.
         if !inner.keep_blobs && inner.layers.keeps_archive() && kept.take().is_some() {
-            blob = plain(&arrived);
+            blob = arrived.plain(media::OCI_LAYER);
         }
         let is_kept = kept.is_some();
         if let Some(kept) = kept.filter(|kept| !inner.content.contains(kept.digest())) {
@@ -159,26 +161,10 @@ impl Fresh {
         if let Some(there) = there {
             return Ok((chain, there));
         }
-        arrived.sync(&chain)?;
-        let record = LayerRecord {
-            diff_id: arrived.diff_id.clone(),
-            parent: parent.cloned(),
-            blob,
-            size: arrived.size,
-            created_at: now(),
-            kept: is_kept,
-            archive: arrived.archive(),
-            crc: arrived.crc,
-        };
-        arrived.publish(&chain)?;
+        let record = arrived.record(parent, blob, is_kept);
+        arrived.settle(&chain)?;
         Ok((chain, record))
     }
-}
-
-/// The blob that is the layer's archive itself.
-fn plain(arrived: &Arrived) -> Descriptor {
-    let digest = arrived.diff_id.digest().clone();
-    Descriptor { digest, size: arrived.length, ..Descriptor::of(media::OCI_LAYER, b"") }
 }
 
 fn broken(reason: String) -> Error {
@@ -189,14 +175,12 @@ fn broken(reason: String) -> Error {
 struct Tee<R> {
     input: R,
     draft: Draft,
-    came: Arc<AtomicU64>,
 }
 
 impl<R: Read> Read for Tee<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let got = self.input.read(buffer)?;
         self.draft.write(&buffer[..got]).map_err(|e| io::Error::other(chain(&e)))?;
-        self.came.fetch_add(got as u64, Ordering::Relaxed);
         Ok(got)
     }
 }

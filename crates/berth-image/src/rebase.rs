@@ -11,13 +11,13 @@ use std::sync::Arc;
 use berth_oci::{ChainId, History, ImageConfig, ImageId, Reference, RootFs};
 use jiff::Timestamp;
 
-use crate::assembled::{Assembly, Dialect, Unnamed, assemble};
+use crate::assembled::{Assembly, Dialect, assemble, layer_of_tar};
 use crate::contents::difference::files;
 use crate::contents::explain::shown;
 use crate::contents::layer::{self, Item, What};
 use crate::contents::tree::Tree;
 use crate::record::{ImageRecord, LayerRecord};
-use crate::store::{Inner, now};
+use crate::store::Inner;
 use crate::{Error, Image, ImageStore, Result, open};
 
 /// What a rebase came to.
@@ -134,16 +134,16 @@ fn again(
     parent: Option<&ChainId>,
     chain: &ChainId,
 ) -> Result<LayerRecord> {
-    let unnamed = Unnamed::of_tar(inner, open::open_archive(inner, place)?)?;
-    if unnamed.diff_id != layer.diff_id {
+    let made = layer_of_tar(inner, open::open_archive(inner, place)?)?;
+    if made.diff_id != layer.diff_id {
         return Err(match open::gives_archive(inner, layer) {
             true => Error::LayerVerification(layer.blob.digest.clone()),
             false => open::away(&layer.blob.digest),
         });
     }
-    let (archive, crc) = (unnamed.archive, unnamed.crc);
-    unnamed.publish(chain)?;
-    Ok(LayerRecord { parent: parent.cloned(), created_at: now(), archive, crc, ..layer.clone() })
+    let record = made.record(parent, layer.blob.clone(), layer.kept);
+    made.settle(chain)?;
+    Ok(record)
 }
 
 fn config(image: &ImageConfig, old: &ImageRecord, new: &ImageRecord, diff_ids: Vec<berth_oci::DiffId>) -> ImageConfig {

@@ -52,21 +52,26 @@ pub struct Storage {
     pub reason: String,
 }
 
-/// Chooses. `place`: where a file for trying may be made; `empty`: an empty directory; `had_images`: layers are mounted
+/// Chooses. `place`: where a file for trying may be made; `empty`: an empty directory; `has_images`: layers are mounted
 /// from their files already.
-pub(super) fn choose(asked: Option<Driver>, place: &Path, empty: &Path, had_images: bool) -> Result<Storage> {
+pub(super) fn choose(
+    asked: Option<Driver>,
+    place: &Path,
+    empty: &Path,
+    has_images: &dyn Fn() -> bool,
+) -> Result<Storage> {
     let storage = |driver, reason: &str| Ok(Storage { driver, reason: reason.to_owned() });
     match asked {
         Some(Driver::Overlay2) => storage(Driver::Overlay2, "asked for by storage-driver"),
         Some(Driver::Erofs) => match probe(place, empty) {
             Ok(()) => storage(Driver::Erofs, "asked for by storage-driver"),
-            Err(error) if is_full(&error) && had_images => storage(Driver::Erofs, "asked for by storage-driver"),
+            Err(error) if is_full(&error) && has_images() => storage(Driver::Erofs, "asked for by storage-driver"),
             Err(error) => Err(Error::NoErofs(error.to_string())),
         },
         None => match probe(place, empty) {
             Ok(()) => storage(Driver::Erofs, "this kernel mounts layers from files"),
             // The day on which the disk is full is none to change it.
-            Err(error) if is_full(&error) && had_images => {
+            Err(error) if is_full(&error) && has_images() => {
                 storage(Driver::Erofs, "layers are mounted from files already, and there is no room to try it again")
             }
             Err(error) => {

@@ -13,13 +13,15 @@ use std::path::PathBuf;
 
 use berth_archive::{Limits, UnpackError, Unpacked, unpack};
 use berth_erofs::{ARCHIVE_START, Image};
-use berth_oci::{Algorithm, ChainId, DiffId};
+use berth_oci::{Algorithm, ChainId, Descriptor, DiffId};
 
 use super::digesting::{Archive, Digesting, Taking};
 use super::draining::Draining;
 use super::driver::Driver;
 use super::stream::stream;
 use super::{Layers, mounts};
+use crate::record::LayerRecord;
+use crate::store::now;
 use crate::{Error, Result};
 
 /// Bytes that are read at once.
@@ -55,13 +57,13 @@ pub(crate) struct Arrived {
     /// The digest of its archive.
     pub(crate) diff_id: DiffId,
     /// Bytes of its archive.
-    pub(crate) length: u64,
+    length: u64,
     /// How many entries the archive has.
     pub(crate) entries: u64,
     /// Bytes of its files.
-    pub(crate) size: u64,
+    size: u64,
     /// The checksum of its archive, where it was taken.
-    pub(crate) crc: Option<u32>,
+    crc: Option<u32>,
     incoming: Incoming,
     image: Option<Image>,
 }
@@ -170,9 +172,33 @@ impl Arrived {
         Archive { diff_id: self.diff_id.clone(), length: self.length, crc: self.crc }
     }
 
-    /// Bytes of the archive where the layer keeps it as it came: for the layer's record.
-    pub(crate) fn archive(&self) -> Option<u64> {
-        self.image.as_ref().map(Image::archive)
+    /// The blob that is its archive itself.
+    pub(crate) fn plain(&self, media_type: &str) -> Descriptor {
+        let digest = self.diff_id.digest().clone();
+        Descriptor { digest, size: self.length, ..Descriptor::of(media_type, b"") }
+    }
+
+    /// Its record upon another layer. `blob`: what it came as; `kept`: that lies beside it.
+    pub(crate) fn record(&self, parent: Option<&ChainId>, blob: Descriptor, kept: bool) -> LayerRecord {
+        LayerRecord {
+            diff_id: self.diff_id.clone(),
+            parent: parent.cloned(),
+            blob,
+            size: self.size,
+            created_at: now(),
+            kept,
+            archive: self.image.as_ref().map(Image::archive),
+            crc: self.crc,
+        }
+    }
+
+    /// Gives it its place, durably. The caller has claimed it before, and writes the record.
+    ///
+    /// # Errors
+    /// The disk refused; it is gone then.
+    pub(crate) fn settle(self, chain: &ChainId) -> Result<()> {
+        self.sync(chain)?;
+        self.publish(chain)
     }
 
     /// Makes it durable under its temporary name. Tells whether with it everything is that was written to this file

@@ -74,8 +74,8 @@ impl Layers {
             let path = root.join(name);
             fs::create_dir_all(&path).map_err(Error::file("making", &path))?;
         }
-        let had_images = names(root)?.iter().any(|name| name.ends_with(IMAGE));
-        let storage = driver::choose(driver, &root.join(INCOMING), &root.join(EMPTY), had_images)?;
+        let has_images = || names(root).is_ok_and(|names| names.iter().any(|name| name.ends_with(IMAGE)));
+        let storage = driver::choose(driver, &root.join(INCOMING), &root.join(EMPTY), &has_images)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 root: root.to_owned(),

@@ -16,7 +16,7 @@ use std::sync::atomic::AtomicU64;
 
 use berth_oci::{ChainId, DiffId, ImageConfig, ImageId, Platform, Reference};
 
-use crate::pull::decompress::{Counted, Form, decompress, proportioned, told};
+use crate::pull::decompress::{Counted, Form, proportioned, told};
 use crate::pull::{MAX_LAYERS, choose};
 use crate::record::LayerRecord;
 use crate::store::Inner;
@@ -86,7 +86,7 @@ pub(crate) fn load(
         if form == Form::Plain {
             return Contents::read(archive, layers);
         }
-        let plain = decompress(archive).map_err(|e| contents::no_archive(&e))?;
+        let plain = form.unpack(archive).map_err(|e| contents::no_archive(&e))?;
         Contents::read(BufReader::with_capacity(BUFFER, proportioned(plain, came)), layers)
     })?;
     let mut described = catalogue::images(&contents, platform)?;

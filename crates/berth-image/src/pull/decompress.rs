@@ -23,17 +23,7 @@ const ZSTD_WINDOW_LOG: u32 = 27;
 /// It cannot be read, or its first bytes promise what the next do not keep.
 pub fn decompress<'a>(input: impl BufRead + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
     let (form, input) = told(input)?;
-    Ok(match form {
-        Form::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(input)),
-        Form::Zstd => {
-            let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?;
-            decoder.window_log_max(ZSTD_WINDOW_LOG)?;
-            Box::new(decoder)
-        }
-        Form::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(input)),
-        Form::Xz => Box::new(Xz::new(input)),
-        Form::Plain => Box::new(input),
-    })
+    form.unpack(input)
 }
 
 /// Whether what begins so is certainly not compressed; of too few bytes nothing is certain.
@@ -73,6 +63,24 @@ impl Form {
             [0xfd, b'7', b'z', b'X', b'Z', ..] => Self::Xz,
             _ => Self::Plain,
         }
+    }
+
+    /// The uncompressed bytes of what is compressed so.
+    ///
+    /// # Errors
+    /// Its first bytes promise what the next do not keep.
+    pub(crate) fn unpack<'a>(self, input: impl BufRead + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
+        Ok(match self {
+            Self::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(input)),
+            Self::Zstd => {
+                let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?;
+                decoder.window_log_max(ZSTD_WINDOW_LOG)?;
+                Box::new(decoder)
+            }
+            Self::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(input)),
+            Self::Xz => Box::new(Xz::new(input)),
+            Self::Plain => Box::new(input),
+        })
     }
 }
 

@@ -15,14 +15,14 @@ use berth_state::Durability;
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use super::decompress::{Bounded, Form, bound, decompress, told};
+use super::decompress::{Bounded, Form, bound, told};
 use super::source::Source;
 use super::transfer::Reporter;
 use crate::layers::digesting::{Archive, Digesting};
 use crate::layers::incoming::Arrived;
 use crate::lease::Lease;
 use crate::record::LayerRecord;
-use crate::store::{Inner, now};
+use crate::store::Inner;
 use crate::{Error, LayerPhase, Result};
 
 /// Pieces between two stages. One has what the network gave at once: 16 to 400 KiB.
@@ -225,7 +225,7 @@ fn unpack_layer(inner: &Inner, wanted: &Wanted, pieces: Receiver<Bytes>, reporte
     let queue = Queue { pieces, current: Bytes::new(), taken: 0, total: wanted.blob.size, reporter: reporter.clone() };
     let compressed = BufReader::with_capacity(64 * 1024, queue);
     let (form, compressed) = told(compressed).map_err(|e| bad(e.to_string()))?;
-    let plain = decompress(compressed).map_err(|e| bad(e.to_string()))?;
+    let plain = form.unpack(compressed).map_err(|e| bad(e.to_string()))?;
     let most = bound(wanted.blob.size);
     let bounded = Bounded::new(plain, move || most);
     let arrived = incoming.receive(bounded, digesting(inner, wanted, form)).map_err(|e| bad(e.to_string()))?;
@@ -248,7 +248,6 @@ fn digesting(inner: &Inner, wanted: &Wanted, form: Form) -> Digesting {
 /// Bytes first, then names, then the record.
 fn publish(inner: &Inner, wanted: &Wanted, blob: Option<Verified>, arrived: Arrived) -> Result<()> {
     let all = arrived.sync(&wanted.chain)?;
-    let (size, archive, crc) = (arrived.size, arrived.archive(), arrived.crc);
     let kept = match blob {
         None => true,
         // Of one that is not compressed nothing would be saved, and not every directory gives it again; an image does.
@@ -270,17 +269,8 @@ fn publish(inner: &Inner, wanted: &Wanted, blob: Option<Verified>, arrived: Arri
     {
         return Ok(());
     }
+    let record = arrived.record(wanted.parent.as_ref(), wanted.blob.clone(), kept);
     arrived.publish(&wanted.chain)?;
-    let record = LayerRecord {
-        diff_id: wanted.diff_id.clone(),
-        parent: wanted.parent.clone(),
-        blob: wanted.blob.clone(),
-        size,
-        created_at: now(),
-        kept,
-        archive,
-        crc,
-    };
     let chain = wanted.chain.clone();
     // The image's own record is synced, and takes this one along.
     inner.state.write(Durability::Relaxed, move |tx| tx.put(chain.as_str(), &record))?;
