@@ -7,23 +7,7 @@ use berth_fixtures::host_architecture;
 use crate::host::{BERTH, Cli, Done, Host, Wishes};
 use crate::registry;
 
-/// Makes two tests of each row's check, each with a daemon that may be stopped.
-macro_rules! rows_of_own_daemons {
-    ($($row:ident),+ $(,)?) => {
-        $(mod $row {
-            #[test]
-            fn berth() {
-                super::own(crate::host::Cli::Ours, super::$row);
-            }
-            #[test]
-            fn docker() {
-                super::own(crate::host::Cli::Docker, super::$row);
-            }
-        })+
-    };
-}
-
-rows_of_own_daemons![a024_one_image_by_two_manifests, a027_a_list_s_digest_stays_with_the_first_platform];
+rows_of_own_daemons![own: a024_one_image_by_two_manifests, a027_a_list_s_digest_stays_with_the_first_platform];
 
 fn own(cli: Cli, check: fn(&mut Host)) {
     check(&mut Host::start_as(cli, Wishes::default()));

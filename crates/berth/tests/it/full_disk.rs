@@ -13,23 +13,8 @@ use crate::host::{Cli, Done, Host, Wishes, until};
 use crate::killed::noise;
 use crate::registry;
 
-/// Makes two tests of each row's check: the daemon lies on a file system of its own.
-macro_rules! rows_on_a_small_disk {
-    ($($row:ident),+ $(,)?) => {
-        $(mod $row {
-            #[test]
-            fn berth() {
-                super::on_a_small_disk(crate::host::Cli::Ours, super::$row);
-            }
-            #[test]
-            fn docker() {
-                super::on_a_small_disk(crate::host::Cli::Docker, super::$row);
-            }
-        })+
-    };
-}
-
-rows_on_a_small_disk![
+rows_of_own_daemons![
+    on_a_small_disk:
     a020_pulling_onto_a_full_disk,
     a198_loading_onto_a_full_disk,
     a030_committing_onto_a_full_disk,

@@ -36,6 +36,34 @@ macro_rules! rows {
     };
 }
 
+/// As [`rows`], of checks that start their daemon themselves, or that a function of their file starts it for.
+macro_rules! rows_of_own_daemons {
+    ($($row:ident),+ $(,)?) => {
+        $(mod $row {
+            #[test]
+            fn berth() {
+                super::$row(crate::host::Cli::Ours);
+            }
+            #[test]
+            fn docker() {
+                super::$row(crate::host::Cli::Docker);
+            }
+        })+
+    };
+    ($through:ident: $($row:ident),+ $(,)?) => {
+        $(mod $row {
+            #[test]
+            fn berth() {
+                super::$through(crate::host::Cli::Ours, super::$row);
+            }
+            #[test]
+            fn docker() {
+                super::$through(crate::host::Cli::Docker, super::$row);
+            }
+        })+
+    };
+}
+
 /// The path of the binary under test.
 pub(crate) const BERTH: &str = env!("CARGO_BIN_EXE_berth");
 

@@ -9,22 +9,6 @@ use tempfile::TempDir;
 use crate::host::{Cli, Host, Wishes};
 use crate::mock_registry::MockRegistry;
 
-/// Makes two tests of each row's check: the daemon has to know the registry before it starts.
-macro_rules! rows_of_own_daemons {
-    ($($row:ident),+ $(,)?) => {
-        $(mod $row {
-            #[test]
-            fn berth() {
-                super::$row(crate::host::Cli::Ours);
-            }
-            #[test]
-            fn docker() {
-                super::$row(crate::host::Cli::Docker);
-            }
-        })+
-    };
-}
-
 rows_of_own_daemons![a022_first_element_is_the_host, a031_docker_hub_by_default];
 
 fn layout(root: &Path, name: &str) {

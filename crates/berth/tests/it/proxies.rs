@@ -7,22 +7,6 @@ use crate::forward_proxy::ForwardProxy;
 use crate::host::{Cli, Host, Wishes};
 use crate::registry;
 
-/// Makes two tests of each row's check: the daemon has to know the proxy before it starts.
-macro_rules! rows_of_own_daemons {
-    ($($row:ident),+ $(,)?) => {
-        $(mod $row {
-            #[test]
-            fn berth() {
-                super::$row(crate::host::Cli::Ours);
-            }
-            #[test]
-            fn docker() {
-                super::$row(crate::host::Cli::Docker);
-            }
-        })+
-    };
-}
-
 rows_of_own_daemons![
     a020_pull_and_push_through_a_proxy,
     a008_proxies_in_the_file,
