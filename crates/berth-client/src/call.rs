@@ -178,8 +178,7 @@ impl Call<'_> {
 
 /// An answer that sends us elsewhere did nothing: dockerd gives one to names that it reads as paths (`volume rm a/../b`).
 fn worked(status: StatusCode) -> bool {
-    !status.is_client_error() && !status.is_server_error() && !status.is_redirection()
-        || status == StatusCode::NOT_MODIFIED
+    status.is_informational() || status.is_success() || status == StatusCode::NOT_MODIFIED
 }
 
 fn api_version(response: &Response<Incoming>) -> Option<ApiVersion> {

@@ -125,11 +125,12 @@ impl Inner {
 
     /// The answer, unless a proxy has answered instead that it does not know us.
     pub(crate) fn passed(&self, request: &Request, url: &Url, answer: Response) -> Result<Response, Error> {
+        if answer.status() != StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+            return Ok(answer);
+        }
         match self.proxies.of(url)? {
-            Some(proxy) if answer.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-                Err(proxy::unauthorized(method_name(&request.method), url.as_str(), &proxy::shown(&proxy)))
-            }
-            _ => Ok(answer),
+            Some(proxy) => Err(proxy::unauthorized(method_name(&request.method), url.as_str(), &proxy::shown(&proxy))),
+            None => Ok(answer),
         }
     }
 

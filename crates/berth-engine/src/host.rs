@@ -95,12 +95,6 @@ impl HostFacts {
         })
     }
 
-    /// Whether a controller is there, by its v1 or v2 name.
-    #[must_use]
-    pub fn has_controller(&self, name: &str) -> bool {
-        self.controllers.iter().any(|c| c == name)
-    }
-
     /// Whether a limit can be set.
     #[must_use]
     pub fn can(&self, limit: Limit) -> bool {

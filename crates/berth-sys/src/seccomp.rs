@@ -27,11 +27,3 @@ pub fn install(program: &[u8], flags: u32) -> Result<Option<OwnedFd>, Errno> {
     // SAFETY: with this flag a success returns a new descriptor that nobody else owns.
     Ok(Some(unsafe { OwnedFd::from_raw_fd(descriptor(value)?) }))
 }
-
-/// Whether the kernel knows a filter's return action (`SECCOMP_GET_ACTION_AVAIL`).
-#[must_use]
-pub fn action_available(action: u32) -> bool {
-    const GET_ACTION_AVAIL: libc::c_ulong = 2;
-    // SAFETY: the kernel reads one u32, which outlives the call.
-    result(unsafe { libc::syscall(libc::SYS_seccomp, GET_ACTION_AVAIL, 0, &raw const action) }).is_ok()
-}
