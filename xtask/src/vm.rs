@@ -18,8 +18,9 @@ pub(crate) fn run(vmrun: &str, engine: &str, filters: &[&str]) -> Result<()> {
     let tests = test_binary(engine)?;
     let checkout = root().canonicalize()?.display().to_string();
     let share = format!("{checkout}:{checkout}");
+    let path = format!("PATH={}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", client()?);
     let mut args = vec!["exec", "--engine", engine, "--packages", PACKAGES, "--mem", "3G", "--share", &share];
-    args.extend(["--time", "--", &tests, "--test-threads=2"]);
+    args.extend(["--time", "--", "env", &path, &tests, "--test-threads=2"]);
     args.extend(filters);
     crate::run(vmrun, &args)
 }
@@ -39,6 +40,17 @@ pub(crate) fn power(vmrun: &str, engine: &str, rounds: &str) -> Result<()> {
         crate::run(vmrun, &args)?;
     }
     Ok(())
+}
+
+/// A directory that the guest sees, with the `docker` command line of this host: tests compare its texts, and the
+/// guest's is of another version.
+fn client() -> Result<String> {
+    let found = crate::command("which").arg("docker").output().context("which docker")?;
+    let program = String::from_utf8(found.stdout).context("the path of docker")?;
+    let directory = root().join("target/vm");
+    std::fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
+    std::fs::copy(program.trim(), directory.join("docker")).with_context(|| format!("copying {program:?}"))?;
+    Ok(directory.canonicalize()?.display().to_string())
 }
 
 /// The integration tests of the `berth` package, built; static, so that any guest runs them. An emulated processor
