@@ -3,7 +3,7 @@
 //! The machine is made by `vmrun`, a program beside this project; it boots the guest, shares the checkout at its own
 //! path, runs one command and throws the guest away.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -15,13 +15,24 @@ const PACKAGES: &str = "docker-registry,skopeo,tmux,podman,buildah,umoci,bzip2,x
 
 /// `vm VMRUN ENGINE [FILTER…]`: every row whose name contains one of the filters, or all.
 pub(crate) fn run(vmrun: &str, engine: &str, filters: &[&str]) -> Result<()> {
+    rows(vmrun, engine, &[&["--test-threads=2"], filters].concat())
+}
+
+/// `units VMRUN ENGINE`: the daemon as systemd's service, one test after another.
+pub(crate) fn units(vmrun: &str, engine: &str) -> Result<()> {
+    rows(vmrun, engine, &["--test-threads=1", "--ignored", "units::"])
+}
+
+fn rows(vmrun: &str, engine: &str, wanted: &[&str]) -> Result<()> {
     let tests = test_binary(engine)?;
+    // The guest has no network to make it from.
+    drop(berth_fixtures::debian(&fixtures(&tests)?));
     let checkout = root().canonicalize()?.display().to_string();
     let share = format!("{checkout}:{checkout}");
     let path = format!("PATH={}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", client()?);
     let mut args = vec!["exec", "--engine", engine, "--packages", PACKAGES, "--mem", "3G", "--share", &share];
-    args.extend(["--time", "--", "env", &path, &tests, "--test-threads=2"]);
-    args.extend(filters);
+    args.extend(["--time", "--", "env", &path, &tests]);
+    args.extend(wanted);
     crate::run(vmrun, &args)
 }
 
@@ -51,6 +62,14 @@ fn client() -> Result<String> {
     std::fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
     std::fs::copy(program.trim(), directory.join("docker")).with_context(|| format!("copying {program:?}"))?;
     Ok(directory.canonicalize()?.display().to_string())
+}
+
+/// Where the tests look for what is made once (`CARGO_TARGET_TMPDIR`): `tmp` beside the profile's directory.
+fn fixtures(tests: &str) -> Result<PathBuf> {
+    let target = Path::new(tests).ancestors().nth(3).with_context(|| tests.to_owned())?;
+    let directory = target.join("tmp");
+    std::fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
+    Ok(directory)
 }
 
 /// The integration tests of the `berth` package, built; static, so that any guest runs them. An emulated processor

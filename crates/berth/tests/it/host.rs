@@ -195,7 +195,7 @@ impl Daemon {
 impl Host {
     pub(crate) fn start(cli: Cli) -> Self {
         match std::env::var("BERTH_TEST_HOST") {
-            Ok(address) => Self::with(cli, address, None),
+            Ok(address) => Self::of(cli, address),
             Err(_) => Self::start_as(cli, Wishes::default()),
         }
     }
@@ -213,6 +213,11 @@ impl Host {
         let mut daemon = Daemon { process: None, root: Root::Kept(root.to_owned()), number, wishes: Wishes::default() };
         daemon.launch();
         Self::with(cli, daemon.address(), Some(daemon))
+    }
+
+    /// An engine that runs already.
+    pub(crate) fn of(cli: Cli, address: String) -> Self {
+        Self::with(cli, address, None)
     }
 
     fn with(cli: Cli, address: String, daemon: Option<Daemon>) -> Self {

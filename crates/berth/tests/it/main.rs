@@ -85,6 +85,7 @@ mod storage;
 mod sysv;
 mod template_fields;
 mod templates;
+mod units;
 mod unkept;
 mod unreliable;
 mod versions;
