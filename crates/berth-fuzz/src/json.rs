@@ -30,6 +30,9 @@ const TEXTS: [&str; 22] = [
     "-1",
 ];
 
+/// Bytes of JSON that one change adds by repetition, at most.
+const MOST_COPIED: usize = 1 << 20;
+
 /// One of the seeds, changed in a few places. Keys come from all of them.
 pub(crate) fn change(seeds: &[Vec<u8>], chance: &mut Chance) -> Vec<u8> {
     let seed = &seeds[chance.below(seeds.len())];
@@ -109,7 +112,11 @@ fn items(list: &mut Vec<Value>, chance: &mut Chance) {
     let copy = list.first().cloned().unwrap_or_default();
     match chance.below(4) {
         0 => drop(list.pop()),
-        1 => list.extend(std::iter::repeat_n(copy, chance.below(700))),
+        1 => {
+            // Copies of copies fill the memory.
+            let most = (MOST_COPIED / copy.to_string().len()).min(700);
+            list.extend(std::iter::repeat_n(copy, chance.below(most.max(1))));
+        }
         2 => list.push(something(chance)),
         _ => list.reverse(),
     }

@@ -60,7 +60,7 @@ impl Reference {
 
     /// Parses and normalises, but adds no default tag: tells whether one was given.
     pub fn parse_name(text: &str) -> Result<Self, ReferenceError> {
-        if text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+        if looks_like_id(text) {
             return Err(ReferenceError::LooksLikeId(text.into()));
         }
         let (domain, rest) = split_domain(text);
@@ -117,6 +117,8 @@ impl Reference {
             return self.name();
         }
         if let Some(short) = self.path.strip_prefix(OFFICIAL_NAMESPACE).filter(|rest| !rest.contains('/')) {
+            // An id would be read back as an image's.
+            let short = if looks_like_id(short) { &self.path } else { short };
             return short.to_owned();
         }
         match self.path.split_once('/') {
@@ -197,6 +199,11 @@ impl<'de> Deserialize<'de> for Reference {
         let text = String::deserialize(d)?;
         Self::parse_name(&text).map_err(serde::de::Error::custom)
     }
+}
+
+/// An image's id as people copy it, which no name may be taken for.
+fn looks_like_id(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// The first component is a registry if nothing else could have a dot, a colon, a capital or be `localhost`.
@@ -307,6 +314,8 @@ mod tests {
         let r = Reference::parse(&format!("h.io/r:t@sha256:{hex}")).unwrap();
         assert_eq!((r.tag(), r.digest().unwrap().hex()), (Some("t"), hex.as_str()));
         assert_eq!(r.object(), format!("sha256:{hex}"));
+        let r = Reference::parse_name(&format!("docker.io/{hex}")).unwrap();
+        assert_eq!(Reference::parse_name(&r.familiar()).unwrap(), r);
     }
 
     #[test]
