@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use http::{HeaderValue, Response, StatusCode, header};
 use hyper::body::{Body, Frame, SizeHint};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// What a handler gives back.
 pub(crate) type Answer = Response<Content>;
@@ -63,7 +63,18 @@ pub(crate) fn empty(status: StatusCode) -> Answer {
 /// A JSON document.
 pub(crate) fn json<T: Serialize>(status: StatusCode, value: &T) -> Answer {
     // The wire types have string keys only, so writing them cannot fail.
-    let mut text = serde_json::to_vec(value).unwrap_or_default();
+    document(status, serde_json::to_vec(value).unwrap_or_default())
+}
+
+/// A JSON array, of which each item is made only when it is written: a long list need not be in memory twice.
+pub(crate) fn list<T: Serialize>(items: impl Iterator<Item = T>) -> Answer {
+    let mut text = Vec::new();
+    let written = serde_json::Serializer::new(&mut text).collect_seq(items);
+    // As above.
+    document(StatusCode::OK, written.map(|()| text).unwrap_or_default())
+}
+
+fn document(status: StatusCode, mut text: Vec<u8>) -> Answer {
     text.push(b'\n');
     let mut answer = Response::new(Content::Whole(Some(Bytes::from(text))));
     *answer.status_mut() = status;

@@ -34,9 +34,9 @@ pub(crate) async fn list(call: Call) -> Result<Answer, ApiError> {
     views.retain(|view| (all || view.state.counts_as_running()) && wanted.allows(view));
     views.sort_by(|a, b| b.created.cmp(&a.created).then_with(|| b.id.cmp(&a.id)));
     views.truncate(limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX));
-    let lines = tokio::task::spawn_blocking(move || summaries(&daemon, &views, size)).await;
-    let lines = lines.map_err(|error| ApiError::internal(error.to_string()))?;
-    Ok(steps::summaries(call.version, lines))
+    let version = call.version;
+    let answer = move || steps::summaries(version, summaries(&daemon, &views, size));
+    tokio::task::spawn_blocking(answer).await.map_err(|error| ApiError::internal(error.to_string()))
 }
 
 /// Finds what the filters name.
@@ -54,11 +54,14 @@ fn look_up(daemon: &Daemon, wanted: &mut Wanted) -> Result<(), ApiError> {
     Ok(())
 }
 
-pub(super) fn summaries(daemon: &Daemon, views: &[Arc<ContainerView>], size: bool) -> Vec<ContainerSummary> {
+pub(super) fn summaries<'a>(
+    daemon: &'a Daemon,
+    views: &'a [Arc<ContainerView>],
+    size: bool,
+) -> impl Iterator<Item = ContainerSummary> + use<'a> {
     let now = Timestamp::now();
     let mut names: HashMap<&str, bool> = HashMap::new();
-    let mut lines = Vec::with_capacity(views.len());
-    for view in views {
+    views.iter().map(move |view| {
         let name = view.spec.image.as_str();
         let current = *names
             .entry(name)
@@ -68,9 +71,8 @@ pub(super) fn summaries(daemon: &Daemon, views: &[Arc<ContainerView>], size: boo
         if size {
             (line.size_rw, line.size_root_fs) = sizes(daemon, view);
         }
-        lines.push(line);
-    }
-    lines
+        line
+    })
 }
 
 /// Bytes written, and with the image's.

@@ -76,14 +76,14 @@ fn count(daemon: &Daemon, kinds: Kinds) -> Result<DiskUsage, ApiError> {
         usage.images = Some(lines.collect());
     }
     if kinds.containers {
-        let mut lines = containers::summaries(daemon, &views, true);
-        for (line, view) in lines.iter_mut().zip(&views) {
+        let lines = containers::summaries(daemon, &views, true).zip(&views).map(|(mut line, view)| {
             // Removing it frees its logs too.
             let beside = beside(view);
             line.size_rw += beside;
             line.size_root_fs += beside;
-        }
-        usage.containers = Some(lines);
+            line
+        });
+        usage.containers = Some(lines.collect());
     }
     if kinds.volumes {
         let line = |(found, size): &(berth_engine::VolumeView, u64)| {

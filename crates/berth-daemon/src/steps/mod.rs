@@ -56,19 +56,21 @@ pub(crate) fn json<T: Serialize>(version: ApiVersion, object: Object, status: St
     }
 }
 
-/// A list of containers as a client of `version` knows it: the same steps on what is not JSON yet, for such a list may
-/// be long.
-pub(crate) fn summaries(version: ApiVersion, mut lines: Vec<ContainerSummary>) -> Answer {
-    if version < ApiVersion::new(1, 48) {
-        lines.iter_mut().for_each(v1_48::summary);
-    }
-    if version < ApiVersion::new(1, 44) {
-        lines.iter_mut().for_each(v1_44::summary);
-    }
-    answer::json(StatusCode::OK, &lines)
+/// A list of containers as a client of `version` knows it: the same steps on what is not JSON yet, line by line, for
+/// such a list may be long.
+pub(crate) fn summaries(version: ApiVersion, lines: impl Iterator<Item = ContainerSummary>) -> Answer {
+    answer::list(lines.map(|mut line| {
+        if version < ApiVersion::new(1, 48) {
+            v1_48::summary(&mut line);
+        }
+        if version < ApiVersion::new(1, 44) {
+            v1_44::summary(&mut line);
+        }
+        line
+    }))
 }
 
-/// The same as a value.
+/// An answer as a client of `version` knows it, as a value.
 pub(crate) fn value<T: Serialize>(version: ApiVersion, object: Object, newest: &T) -> Value {
     // The wire types have string keys only, so this cannot fail.
     let mut value = serde_json::to_value(newest).unwrap_or_default();

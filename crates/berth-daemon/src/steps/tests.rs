@@ -57,7 +57,7 @@ fn lists_of_containers_are_taken_back_alike() {
     line.image_manifest_descriptor = Some(berth_api::image::Descriptor::default());
     for api in ["1.24", "1.43", "1.44", "1.47", "1.48", "1.51"] {
         let version: ApiVersion = api.parse().unwrap();
-        let taken = |lines| match super::summaries(version, lines).into_body() {
+        let taken = |lines: Vec<ContainerSummary>| match super::summaries(version, lines.into_iter()).into_body() {
             crate::http::answer::Content::Whole(Some(text)) => serde_json::from_slice::<Value>(&text).unwrap(),
             _ => panic!("a list is whole"),
         };
