@@ -32,7 +32,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   upgrade PREVIOUS    containers that the program PREVIOUS started, taken up by this one
   vm VMRUN ENGINE [FILTER…]
                       the promised rows in a virtual machine; VMRUN is the program that boots it
-  units VMRUN ENGINE  the daemon as a service of systemd, in such a machine
+  units VMRUN ENGINE [FILTER…]
+                      the daemon as a service of systemd, in such a machine
   power VMRUN ENGINE ROUNDS
                       restart policies around a power cut of such a machine
   tidy                crate dependencies, module headers, test registration, licences
@@ -53,7 +54,7 @@ fn main() -> ExitCode {
         ["soak", rounds] => soak::run(rounds),
         ["upgrade", previous] => upgrade::run(previous),
         ["vm", vmrun, engine, filters @ ..] => vm::run(vmrun, engine, filters),
-        ["units", vmrun, engine] => vm::units(vmrun, engine),
+        ["units", vmrun, engine, filters @ ..] => vm::units(vmrun, engine, filters),
         ["power", vmrun, engine, rounds] => vm::power(vmrun, engine, rounds),
         ["tidy"] => tidy::run(),
         _ => {

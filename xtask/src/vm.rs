@@ -11,16 +11,17 @@ use serde_json::Value;
 use crate::root;
 
 /// What the tests need in the guest besides what a Docker host has.
-const PACKAGES: &str = "docker-registry,skopeo,tmux,podman,buildah,umoci,bzip2,xz-utils,zstd,openssl";
+const PACKAGES: &str = "docker-registry,skopeo,tmux,podman,buildah,umoci,bzip2,xz-utils,zstd,openssl,apparmor";
 
 /// `vm VMRUN ENGINE [FILTER…]`: every row whose name contains one of the filters, or all.
 pub(crate) fn run(vmrun: &str, engine: &str, filters: &[&str]) -> Result<()> {
     rows(vmrun, engine, &[&["--test-threads=2"], filters].concat())
 }
 
-/// `units VMRUN ENGINE`: the daemon as systemd's service, one test after another.
-pub(crate) fn units(vmrun: &str, engine: &str) -> Result<()> {
-    rows(vmrun, engine, &["--test-threads=1", "--ignored", "units::"])
+/// `units VMRUN ENGINE [FILTER…]`: the daemon as systemd's service, one test after another.
+pub(crate) fn units(vmrun: &str, engine: &str, filters: &[&str]) -> Result<()> {
+    let filters = if filters.is_empty() { &["units::"] } else { filters };
+    rows(vmrun, engine, &[&["--test-threads=1", "--ignored"], filters].concat())
 }
 
 fn rows(vmrun: &str, engine: &str, wanted: &[&str]) -> Result<()> {

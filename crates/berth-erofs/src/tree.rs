@@ -355,7 +355,8 @@ impl<R: BufRead> Form<Tape<'_, R>> for Tree {
         self.link(parent, name.base(), id)
     }
 
-    fn whiteout(&mut self, name: &Name) -> Step<()> {
+    fn whiteout(&mut self, name: &Name, mark: &Entry) -> Step<()> {
+        self.clock = mark.mtime;
         let parent = self.parent(name.parent())?;
         match self.child(parent, name.base()) {
             None => self.add(parent, name.base(), Body::CharDevice(0), 0).map(drop),

@@ -55,7 +55,12 @@ pub(super) fn set_at(parent: BorrowedFd<'_>, base: &[u8], entry: &Entry, owner: 
         let path = [format!("/proc/self/fd/{}/", parent.as_raw_fd()).as_bytes(), base].concat();
         tolerate(lsetxattr(path, name, value, XattrFlags::empty()), name, owner)?;
     }
-    utimensat(parent, base, &times(entry.mtime), AtFlags::SYMLINK_NOFOLLOW)
+    set_times_at(parent, base, entry.mtime)
+}
+
+/// Sets the times of what is not open.
+pub(super) fn set_times_at(parent: BorrowedFd<'_>, base: &[u8], mtime: (i64, u32)) -> Result<(), Errno> {
+    utimensat(parent, base, &times(mtime), AtFlags::SYMLINK_NOFOLLOW)
 }
 
 /// Sets the times of an open file.

@@ -146,11 +146,11 @@ pub trait Form<R: Read> {
     /// # Errors
     /// `missing`, or it cannot be made.
     fn hard_link(&mut self, name: &Name, target: &Name, missing: &dyn Fn() -> UnpackError) -> Result<(), UnpackError>;
-    /// What lies below under this name is gone.
+    /// What lies below under this name is gone; the mark has the time of its entry, so that it is archived as it came.
     ///
     /// # Errors
     /// It cannot be said.
-    fn whiteout(&mut self, name: &Name) -> Result<(), UnpackError>;
+    fn whiteout(&mut self, name: &Name, mark: &Entry) -> Result<(), UnpackError>;
     /// Everything that lies below in this directory is gone.
     ///
     /// # Errors
@@ -197,7 +197,7 @@ fn place<R: Read>(form: &mut impl Form<R>, reader: &mut Reader<R>, entry: &Entry
         return form.root(entry);
     };
     match name.whiteout().map_err(|bad| UnpackError::Path(lossy(&entry.path), bad))? {
-        Some(Whiteout::Of(target)) => return form.whiteout(&target),
+        Some(Whiteout::Of(target)) => return form.whiteout(&target, entry),
         Some(Whiteout::Opaque) => return form.opaque(name.parent()),
         Some(Whiteout::Ignored) => return Ok(()),
         None => {}
@@ -250,8 +250,8 @@ impl<R: BufRead> Form<R> for Filling {
         self.tree.hard_link(name, target, missing)
     }
 
-    fn whiteout(&mut self, name: &Name) -> Result<(), UnpackError> {
-        self.tree.whiteout(name)
+    fn whiteout(&mut self, name: &Name, mark: &Entry) -> Result<(), UnpackError> {
+        self.tree.whiteout(name, mark)
     }
 
     fn opaque(&mut self, directory: &[u8]) -> Result<(), UnpackError> {

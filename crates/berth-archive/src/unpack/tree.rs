@@ -177,10 +177,11 @@ impl Tree {
     }
 
     /// What lies below is gone: a character device 0:0 says so to overlay.
-    pub(super) fn whiteout(&mut self, name: &Name) -> Step<()> {
+    pub(super) fn whiteout(&mut self, name: &Name, mark: &Entry) -> Step<()> {
         let parent = self.parent(name.parent())?;
         match mknodat(parent, name.base(), FileType::CharacterDevice, Mode::empty(), 0) {
-            Ok(()) => Ok(()),
+            Ok(()) => attributes::set_times_at(parent, name.base(), mark.mtime)
+                .map_err(failed("setting the times of", name.path())),
             // The layer has something of that name itself: it hides what is below, but for a directory's contents.
             Err(Errno::EXIST) => {
                 let there = statat(parent, name.base(), AtFlags::SYMLINK_NOFOLLOW)

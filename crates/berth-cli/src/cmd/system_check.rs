@@ -58,7 +58,7 @@ fn told(checked: &CheckResponse, quick: bool) -> String {
     _ = writeln!(out, "{images}, {layers}, {blobs}: {read}");
     if checked.unverified > 0 {
         let layers = counted(checked.unverified, "layer");
-        _ = writeln!(out, "{layers} not read: nothing is kept here to compare with");
+        _ = writeln!(out, "{layers} not read: nothing is kept here to compare with, or no room to unpack that");
     }
     let waiting = &checked.waiting;
     if waiting.layers + waiting.blobs > 0 {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rustix::fs::{lgetxattr, llistxattr};
@@ -56,12 +56,11 @@ impl Look {
             () if kind.is_file() && meta.len() < 64 << 20 => std::fs::read(path).unwrap(),
             () => Vec::new(),
         };
-        let whiteout = kind.is_char_device() && meta.rdev() == 0;
         self.seen.push(Seen {
             path: relative.to_vec(),
             mode: meta.mode(),
             owner: (meta.uid(), meta.gid()),
-            mtime: (meta.mtime() < YOUNG && !whiteout).then(|| (meta.mtime(), meta.mtime_nsec())),
+            mtime: (meta.mtime() < YOUNG).then(|| (meta.mtime(), meta.mtime_nsec())),
             device: meta.rdev(),
             links: meta.nlink(),
             size: if kind.is_dir() { 0 } else { meta.len() },

@@ -18,6 +18,7 @@ use super::{Object, Problem, ProblemKind};
 use crate::layers::archive::packed;
 use crate::pull::decompress::decompress;
 use crate::record::LayerRecord;
+use crate::room::is_full;
 use crate::store::Inner;
 use crate::{Error, Result};
 
@@ -46,10 +47,13 @@ pub(super) fn verify(inner: &Inner, survey: &Survey) -> Result<Read> {
             read.unverified += 1;
             continue;
         }
-        match of_layer(inner, chain, layer)? {
-            Verdict::Right(bytes) => read.bytes += bytes,
-            Verdict::Wrong(why) => read.layer(survey, chain, why),
-            Verdict::Unknown => read.unverified += 1,
+        match of_layer(inner, chain, layer) {
+            Ok(Verdict::Right(bytes)) => read.bytes += bytes,
+            Ok(Verdict::Wrong(why)) => read.layer(survey, chain, why),
+            Ok(Verdict::Unknown) => read.unverified += 1,
+            // No room to unpack it once more.
+            Err(error) if is_full(&error) => read.unverified += 1,
+            Err(error) => return Err(error),
         }
     }
     Ok(read)
@@ -111,7 +115,7 @@ fn unpack_again(inner: &Inner, layer: &LayerRecord, diff: &Path) -> Result<bool>
 type Entries = BTreeMap<Vec<u8>, Digest>;
 
 /// Of the archive that the directory gives. When a directory or a whiteout was changed is left out: directories that
-/// only other entries' paths name, and all whiteouts, were made when the layer was unpacked.
+/// only other entries' paths name, and whiteouts of earlier versions, were made when the layer was unpacked.
 fn entries(directory: File) -> Result<Entries, ArchiveError> {
     let mut reader = Reader::new(packed(directory, BTreeSet::new()));
     let mut entries = Entries::new();

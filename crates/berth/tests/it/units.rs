@@ -155,6 +155,45 @@ fn cgroups_that_systemd_makes(cli: Cli) {
     refused.fails_with(125, "cgroup-parent for systemd cgroup should be a valid slice");
 }
 
+/// On a kernel that has AppArmor, with its tools installed, as most hosts of Debian and Ubuntu are.
+fn apparmor_confines(cli: Cli) {
+    const CONFINED: &str = "docker-default (enforce)";
+    assert_eq!(fs::read_to_string("/sys/module/apparmor/parameters/enabled").unwrap_or_default().trim(), "Y");
+    let service = Service::install(cli, "");
+    let host = &service.host;
+    let options = host.run(&["info", "-f", "{{.SecurityOptions}}"]);
+    assert!(options.contains("name=apparmor"), "{options}");
+    let (image, name) = (host.image(), host.name("confined"));
+    let label = ["cat", "/proc/self/attr/current"];
+    host.run(&["run", "-d", "--name", &name, "--cap-add", "SYS_ADMIN", &image, "sleep", "3000"]);
+    assert_eq!(host.inspect(&name, "{{.AppArmorProfile}}"), "docker-default");
+    assert_eq!(host.run(&[&["exec", &name], &label[..]].concat()), CONFINED);
+    for refused in ["mount -t tmpfs none /mnt", "echo 1 > /proc/sys/vm/overcommit_memory", "cat /proc/kcore"] {
+        assert!(!host.try_run(&["exec", &name, "sh", "-c", refused]).ok(), "{refused}");
+    }
+    host.run(&["exec", &name, "sh", "-c", "sleep 100 & kill -9 $!"]);
+    assert!(host.run(&["top", &name]).contains("sleep 3000"));
+    host.run(&["kill", &name]);
+    host.run(&["wait", &name]);
+    host.run(&["rm", &name]);
+    let run = |option: &[&str]| host.run(&[&["run", "--rm"], option, &[&image], &label[..]].concat());
+    assert_eq!(run(&[]), CONFINED);
+    assert_eq!(run(&["--security-opt", "apparmor=unconfined"]), "unconfined");
+    assert_eq!(run(&["--privileged"]), "unconfined");
+    let absent = host.try_run(&["run", "--rm", "--security-opt", "apparmor=absent", &image, "true"]);
+    assert!(
+        !absent.ok() && absent.err.contains("cannot set the security label (AppArmor profile absent)"),
+        "{absent:?}"
+    );
+}
+
+#[test]
+#[ignore = "part of `cargo xtask units`"]
+fn apparmor_confines_what_runs() {
+    apparmor_confines(Cli::Ours);
+    apparmor_confines(Cli::Docker);
+}
+
 #[test]
 #[ignore = "part of `cargo xtask units`"]
 fn a011_a_service_of_systemd() {
