@@ -17,6 +17,8 @@ use rustix::fs::{FallocateFlags, fallocate};
 const LOG: u64 = 1 << 20;
 /// The log anew, and what SQLite has beside it.
 const RESERVE: u64 = 2 << 20;
+/// Enough for a deletion or two.
+const LEAST: u64 = 128 << 10;
 
 /// The reserve of one database.
 #[derive(Debug)]
@@ -54,7 +56,9 @@ impl Reserve {
             return;
         }
         let Ok(file) = File::create_new(&self.path) else { return };
-        if !allocate(&file, RESERVE) {
+        // On a disk that is nearly full, as much as there is: little is better than nothing.
+        let taken = [RESERVE, RESERVE / 2, RESERVE / 4, LEAST].into_iter().any(|bytes| allocate(&file, bytes));
+        if !taken {
             self.release();
         }
     }
