@@ -170,8 +170,12 @@ impl Server {
     }
 
     fn serve(mut self) {
-        // Who died before the signal descriptor was there is found by this first look.
+        // Who died before the signal descriptor was there is found by this first look; so is who was killed before
+        // memory was watched.
         self.reap();
+        let cgroup = self.container.cgroup.as_ref();
+        let killed = self.memory.as_mut().is_some_and(|memory| memory.look(cgroup));
+        self.tell_of_memory(killed);
         self.wind_up();
         while !self.is_over() {
             let timeout = self.timeout();

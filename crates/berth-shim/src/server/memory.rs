@@ -27,7 +27,6 @@ impl Memory {
         let watch = cgroup?.oom_watch().ok()?;
         let flags = if watch.readiness() == PollFlags::IN { EventFlags::IN } else { EventFlags::PRI };
         poller.add(&watch, Token::Memory, flags).ok()?;
-        // The cgroup is as old as the container: whoever was killed before now was so in vain.
         Some(Self { watch, kills: 0, looks: 0, next: None })
     }
 
@@ -44,7 +43,8 @@ impl Memory {
         self.next.is_some_and(|due| due <= now) && self.look(cgroup)
     }
 
-    fn look(&mut self, cgroup: Option<&Cgroup>) -> bool {
+    /// True: somebody was killed since the last look, or since the container's start.
+    pub(super) fn look(&mut self, cgroup: Option<&Cgroup>) -> bool {
         let kills = cgroup.and_then(|cgroup| cgroup.oom_kills().ok()).unwrap_or(self.kills);
         let killed = kills > self.kills;
         self.kills = kills;
