@@ -106,13 +106,19 @@ impl Call<'_> {
 
     /// Sends; an error answer becomes an [`Error::Api`], and a version that is too new is talked down once.
     pub(crate) async fn send(self) -> Result<Answer, Error> {
+        if self.is_streamed() {
+            // What comes in pieces can be sent only once.
+            Box::pin(self.client.negotiate()).await?;
+        }
         let answer = self.exchange().await?;
         if worked(answer.response.status()) {
             return Ok(answer);
         }
         let theirs = api_version(&answer.response);
         let error = self.refusal(answer).await?;
-        let too_new = error.status() == Some(400) && error.to_string().contains("is too new");
+        // An answer to HEAD has no words.
+        let says_so = self.method == Method::HEAD || error.to_string().contains("is too new");
+        let too_new = error.status() == Some(400) && says_so;
         if too_new && theirs.is_some_and(|version| self.client.inner.agree(version)) {
             let answer = self.exchange().await?;
             return match worked(answer.response.status()) {
@@ -121,6 +127,10 @@ impl Call<'_> {
             };
         }
         Err(error)
+    }
+
+    fn is_streamed(&self) -> bool {
+        self.pieces.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     /// Reads an error answer; the connection is kept.
