@@ -1,4 +1,4 @@
-//! Other engines on our runtime: Debian's podman and dockerd.
+//! Other engines on our runtime: Debian's podman and dockerd, the latter also at our command line.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -71,6 +71,21 @@ impl Peer<'_> {
         terminal.shows("/dev/pts/0");
         assert_eq!(terminal.ends(), 4);
     }
+
+    /// To a daemon of an older API, whose version is not known before it was asked.
+    fn sends_files(&self, image: &str, directory: &Path) {
+        let path = |name: &str| directory.join(name).display().to_string();
+        let [file, back, archive] = ["file", "back", "archive"].map(path);
+        std::fs::write(&file, "content").unwrap();
+        self.tell(&["create", "--name", "files", "--network", "none", image, "true"]);
+        self.tell(&["cp", &file, "files:/copied"]);
+        self.tell(&["cp", "files:/copied", &back]);
+        assert_eq!(std::fs::read_to_string(&back).unwrap(), "content");
+        self.tell(&["rm", "files"]);
+        self.tell(&["save", "-o", &archive, image]);
+        self.tell(&["rmi", image]);
+        assert!(self.tell(&["load", "-i", &archive]).contains(image));
+    }
 }
 
 #[test]
@@ -106,4 +121,6 @@ fn dockerd() {
     let image = registry::reference("busybox");
     peer.tell(&["pull", "-q", &image]);
     peer.exercise(&image);
+    let ours = Peer { words: [BERTH, "-H", &address].map(str::to_owned).into(), run: &[] };
+    ours.sends_files(&image, directory.path());
 }
