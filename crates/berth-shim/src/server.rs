@@ -7,6 +7,7 @@ mod requests;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use berth_cgroup::Cgroup;
 use berth_sys::signal;
 use rustix::event::Timespec;
 use rustix::event::epoll::EventFlags;
@@ -173,9 +174,7 @@ impl Server {
         // Who died before the signal descriptor was there is found by this first look; so is who was killed before
         // memory was watched.
         self.reap();
-        let cgroup = self.container.cgroup.as_ref();
-        let killed = self.memory.as_mut().is_some_and(|memory| memory.look(cgroup));
-        self.tell_of_memory(killed);
+        self.tell_of_memory(Memory::look);
         self.wind_up();
         while !self.is_over() {
             let timeout = self.timeout();
@@ -190,9 +189,7 @@ impl Server {
             for session in self.sessions.iter_mut().flatten() {
                 session.relay.expire(now, &self.poller);
             }
-            let cgroup = self.container.cgroup.as_ref();
-            let killed = self.memory.as_mut().is_some_and(|memory| memory.look_again(cgroup, now));
-            self.tell_of_memory(killed);
+            self.tell_of_memory(|memory, cgroup| memory.look_again(cgroup, now));
             self.wind_up();
             self.watch_connections();
         }
@@ -206,11 +203,7 @@ impl Server {
                 self.reap();
             }
             Token::Connection(number) => self.converse(number as usize),
-            Token::Memory => {
-                let cgroup = self.container.cgroup.as_ref();
-                let killed = self.memory.as_mut().is_some_and(|memory| memory.stirred(cgroup));
-                self.tell_of_memory(killed);
-            }
+            Token::Memory => self.tell_of_memory(Memory::stirred),
             Token::Stream(session, part) => {
                 if let Some(session) = self.sessions.get_mut(session as usize).and_then(Option::as_mut) {
                     session.relay.ready(part, flags, &mut self.scratch, &self.poller);
@@ -219,8 +212,10 @@ impl Server {
         }
     }
 
-    /// After init's end its record says it.
-    fn tell_of_memory(&mut self, killed: bool) {
+    /// Tells it where `look` finds that somebody was killed; after init's end its record says it.
+    fn tell_of_memory(&mut self, look: impl FnOnce(&mut Memory, Option<&Cgroup>) -> bool) {
+        let cgroup = self.container.cgroup.as_ref();
+        let killed = self.memory.as_mut().is_some_and(|memory| look(memory, cgroup));
         if killed && self.over_since.is_none() {
             self.out_of_memory = true;
             self.announce(Event::OutOfMemory {});
