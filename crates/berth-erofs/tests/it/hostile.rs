@@ -2,22 +2,7 @@
 
 use berth_archive::{Entry, Kind, Stream, Writer};
 
-use crate::kernel::{Mounted, assert_same, same, write};
-
-fn entry(kind: Kind, path: &str, link: &str) -> Entry {
-    Entry {
-        path: path.into(),
-        link: link.into(),
-        kind,
-        mode: 0o755,
-        uid: 0,
-        gid: 0,
-        mtime: (1, 0),
-        device: (0, 0),
-        size: 0,
-        xattrs: Vec::new(),
-    }
-}
+use crate::kernel::{Mounted, assert_same, entry, same, write};
 
 fn archive(entries: &[Entry]) -> Vec<u8> {
     let mut writer = Writer::new(Stream(Vec::new()));

@@ -5,7 +5,7 @@ use std::io::BufReader;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use berth_archive::{Limits, UnpackError, Unpacked, unpack};
+use berth_archive::{Entry, Kind, Limits, UnpackError, Unpacked, unpack};
 use berth_erofs::{ARCHIVE_START, Image};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen};
 use tempfile::TempDir;
@@ -109,4 +109,20 @@ pub(crate) fn packed(source: &Path, name: &str, options: &[&str]) -> Vec<u8> {
     let output = tar.arg("-C").arg(source).args(options).args(["-cf", "-", name]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     output.stdout
+}
+
+/// An entry like any other of its kind.
+pub(crate) fn entry(kind: Kind, path: &str, link: &str) -> Entry {
+    Entry {
+        path: path.into(),
+        link: link.into(),
+        kind,
+        mode: 0o755,
+        uid: 0,
+        gid: 0,
+        mtime: (1, 0),
+        device: (0, 0),
+        size: 0,
+        xattrs: Vec::new(),
+    }
 }

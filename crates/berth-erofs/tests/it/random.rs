@@ -77,16 +77,8 @@ fn directories_times_stay_theirs() {
     use Kind::{Directory, File, Symlink};
     let same = |entries: &[(Kind, &str, &str, i64)]| {
         let entry = |&(kind, path, link, mtime): &(Kind, &str, &str, i64)| Entry {
-            path: path.into(),
-            link: link.into(),
-            kind,
-            mode: 0o755,
-            uid: 0,
-            gid: 0,
             mtime: (mtime, 0),
-            device: (0, 0),
-            size: 0,
-            xattrs: Vec::new(),
+            ..crate::kernel::entry(kind, path, link)
         };
         let entries: Vec<(Entry, Vec<u8>)> = entries.iter().map(|one| (entry(one), Vec::new())).collect();
         assert_same(&archive(&entries));
