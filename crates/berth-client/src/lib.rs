@@ -6,7 +6,8 @@
 //!
 //! Negotiation costs no round trip: a request is sent with the newest version spoken, and where the daemon answers
 //! that this is too new it names its own in `Api-Version`, which is used from then on. [`Client::negotiate`] asks
-//! `_ping` first, for those who want to know beforehand.
+//! `_ping` first, for those who want to know beforehand; so does a call whose body comes in pieces, which can be sent
+//! only once.
 //!
 //! Knows neither terminals nor the command line.
 

@@ -44,8 +44,6 @@ pub struct HostFacts {
     pub capabilities: BTreeSet<String>,
     /// Only cgroup v2 is there.
     pub cgroup_v2: bool,
-    /// The controllers there are.
-    pub controllers: Vec<String>,
     /// What can be limited.
     pub limits: BTreeSet<Limit>,
     /// A container can have a cgroup namespace of its own.
@@ -86,7 +84,6 @@ impl HostFacts {
             memory: memory_total(&text("/proc/meminfo")),
             capabilities: capabilities::from_mask(bounding_mask(&text("/proc/self/status"))),
             cgroup_v2,
-            controllers: hierarchy.controllers().to_vec(),
             limits: limits::supported(hierarchy),
             cgroup_namespaces: Path::new("/proc/self/ns/cgroup").exists(),
             seccomp: Path::new("/proc/sys/kernel/seccomp/actions_avail").exists(),

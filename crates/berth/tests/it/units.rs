@@ -1,5 +1,6 @@
-//! The daemon as a service of systemd, as `packaging/systemd` has it. These take the host over (the program's own place,
-//! its socket, its data), so `cargo xtask units` runs them in a virtual machine, and they are ignored elsewhere.
+//! The daemon as a service of systemd, as `packaging/systemd` has it, and what a host with systemd adds: its cgroups and
+//! AppArmor. These take the host over (the program's own place, its socket, its data), so `cargo xtask units` runs them in
+//! a virtual machine, and they are ignored elsewhere.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
