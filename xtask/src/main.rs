@@ -35,7 +35,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   units VMRUN ENGINE [FILTER…]
                       the daemon as a service of systemd, in such a machine
   power VMRUN ENGINE ROUNDS
-                      restart policies around a power cut of such a machine
+                      restart policies and images around a power cut of such a machine
   tidy                crate dependencies, module headers, test registration, licences
 ";
 

@@ -37,19 +37,24 @@ fn rows(vmrun: &str, engine: &str, wanted: &[&str]) -> Result<()> {
     crate::run(vmrun, &args)
 }
 
-/// `power VMRUN ENGINE ROUNDS`: row A120's matrix around a power cut, on a fresh machine each round.
+/// `power VMRUN ENGINE ROUNDS`: row A120's matrix around a power cut, and images that come and go until one; on fresh
+/// machines each round.
 pub(crate) fn power(vmrun: &str, engine: &str, rounds: &str) -> Result<()> {
     let rounds: u32 = rounds.parse()?;
     let tests = test_binary(engine)?;
     let checkout = root().canonicalize()?.display().to_string();
     let share = format!("{checkout}:{checkout}");
-    let half = |name: &str| format!("{tests} --include-ignored --exact reboot::{name}");
-    let (before, after) = (half("a120_before_the_power_cut"), half("a120_after_the_power_cut"));
+    let test = |name: &str| format!("{tests} --nocapture --include-ignored --exact reboot::{name}");
+    let [before, after] = ["a120_before_the_power_cut", "a120_after_the_power_cut"].map(test);
+    let [until, then] = ["images_until_the_power_cut", "images_after_the_power_cut"].map(test);
+    let machine = ["powerfail", "--engine", engine, "--packages", PACKAGES, "--mem", "3G", "--share", &share];
+    let restarts = ["--prepare", &before, "--check", &after, "--after", "0-1", "--", "sleep", "10"];
+    let images = ["--disk", "64M:ext4:/journal", "--check", &then, "--after", "20-40", "--", "sh", "-c", &until];
     for round in 1..=rounds {
-        eprintln!("round {round} of {rounds}");
-        let mut args = vec!["powerfail", "--engine", engine, "--packages", PACKAGES, "--mem", "3G", "--share", &share];
-        args.extend(["--prepare", &before, "--check", &after, "--after", "0-1", "--", "sleep", "10"]);
-        crate::run(vmrun, &args)?;
+        for scene in [&restarts[..], &images[..]] {
+            eprintln!("round {round} of {rounds}");
+            crate::run(vmrun, &[&machine[..], scene].concat())?;
+        }
     }
     Ok(())
 }

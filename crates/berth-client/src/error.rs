@@ -95,7 +95,7 @@ impl Error {
         let mut next = Some(error);
         while let Some(error) = next {
             if let Some(error) = error.downcast_ref::<rustls::Error>() {
-                return Some(crate::tls::explain(error));
+                return Some(berth_connection::explain(error));
             }
             // An `io::Error` hides what it holds from its `source`.
             let held = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);

@@ -35,6 +35,7 @@ mod volumes;
 
 pub use archives::ImportOptions;
 pub use berth_connection::Stream;
+pub use berth_connection::TlsFiles;
 pub use body::{ByteStream, Lines};
 pub use client::{Client, Dialer};
 pub use containers::{AttachOptions, ListOptions, LogsOptions, RemoveOptions, StopOptions, WaitCondition, WaitHandle};
@@ -47,4 +48,4 @@ pub use images::{ListImages, PullOptions, PushOptions, RemoveImage};
 pub use prune::{Prunable, Pruned};
 pub use registries::SearchOptions;
 pub use system::{EventsOptions, Ping};
-pub use tls::{Tls, TlsError, TlsFiles};
+pub use tls::{Tls, TlsError};

@@ -55,7 +55,6 @@ fn options(page: &mut String) {
         let flag = if refused.flag.is_empty() { String::new() } else { format!("`{}`", refused.flag) };
         let _ = writeln!(page, "| `{}` | {flag} | {} |", refused.field, refused.what);
     }
-    page.push_str("| `HostConfig.LogConfig.Config: syslog-address=tcp+tls://…` | `--log-opt syslog-address=tcp+tls://…` | speak TLS with syslog servers |\n");
 }
 
 fn flags(page: &mut String) {

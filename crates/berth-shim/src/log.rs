@@ -16,6 +16,7 @@ mod local;
 mod queue;
 mod remote;
 mod syslog;
+mod tls;
 
 use std::time::Instant;
 

@@ -16,7 +16,7 @@ pub use answer::{Code, Event, ExecStatus, Failure, Response, State, Status};
 pub(crate) use channel::MAX_DESCRIPTORS;
 pub use channel::{Channel, ChannelError, Received};
 pub use frame::{Decoder, FrameError, MAX_FRAME, encode};
-pub use log::{Endpoint, Form, Layout, LogDriver, LogPlan, RemotePlan, SyslogForm};
+pub use log::{Endpoint, Form, Layout, LogDriver, LogPlan, LogTls, RemotePlan, SyslogForm};
 pub use plan::{Blob, CgroupPlan, Launch, Root, RuntimePlan, StdioPlan, Streams};
 pub use request::{Attach, Exec, Request, Resize, Signal, Update};
 pub use wire::{FromShim, Incoming, ToShim};

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -42,12 +43,19 @@ impl<'a> Api<'a> {
         self.call("DELETE", &format!("/containers/{id}?force=1"), None).map(drop)
     }
 
-    /// How many containers there are.
-    pub(super) fn count(&self) -> Result<usize> {
-        Ok(self.call("GET", "/containers/json?all=1", None)?.matches("\"Id\":").count())
+    /// How many things a list has, and how long it took to be here as a whole.
+    pub(super) fn list(&self, path: &str) -> Result<(usize, Duration)> {
+        let began = Instant::now();
+        let answer = self.exchange("GET", path, None)?;
+        let took = began.elapsed();
+        Ok((body_of("GET", path, &answer)?.matches("\"Id\":").count(), took))
     }
 
     fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<String> {
+        body_of(method, path, &self.exchange(method, path, body)?)
+    }
+
+    fn exchange(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Vec<u8>> {
         let body = body.map(Value::to_string).unwrap_or_default();
         let mut stream = UnixStream::connect(self.socket)?;
         let head = format!("{method} {path} HTTP/1.1\r\nHost: d\r\nConnection: close\r\n");
@@ -55,11 +63,15 @@ impl<'a> Api<'a> {
         write!(stream, "{head}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}")?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer)?;
-        let text = String::from_utf8_lossy(&answer);
-        match text.get(9..10) {
-            Some("2" | "3") => Ok(joined(&text)),
-            _ => bail!("{method} {path}: {text}"),
-        }
+        Ok(answer)
+    }
+}
+
+fn body_of(method: &str, path: &str, answer: &[u8]) -> Result<String> {
+    let text = String::from_utf8_lossy(answer);
+    match text.get(9..10) {
+        Some("2" | "3") => Ok(joined(&text)),
+        _ => bail!("{method} {path}: {text}"),
     }
 }
 

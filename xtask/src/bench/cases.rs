@@ -67,7 +67,7 @@ fn once(peer: &Peer, container: &str, table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn tokio_run<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+fn tokio_run<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }
 

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
 use super::api::Api;
+use super::cases::milliseconds;
 use super::peer::Peer;
 use super::sample::{Table, Unit};
 
@@ -17,6 +18,7 @@ const STOPPED: &str = "the same, stopped";
 const GONE: &str = "the same, removed";
 
 const THOUSAND: usize = 1000;
+const ALL: &str = "/containers/json?all=1";
 /// A daemon is started anew so many times: it takes seconds with some.
 const RESTARTS: usize = 3;
 
@@ -86,10 +88,10 @@ fn thousand(peers: &mut [Peer], rounds: usize, table: &mut Table) -> Result<()> 
     }
     for round in 0..rounds + 1 {
         for peer in &*peers {
-            let (api, began) = (Api::of(peer), Instant::now());
-            ensure!(api.count()? >= THOUSAND, "{} lists too few", peer.name);
+            let (count, took) = Api::of(peer).list(ALL)?;
+            ensure!(count >= THOUSAND, "{} lists too few", peer.name);
             if round > 0 {
-                table.add(LIST, Unit::Milliseconds, peer.name, began.elapsed().as_secs_f64() * 1000.0);
+                table.add(LIST, Unit::Milliseconds, peer.name, milliseconds(took));
             }
         }
     }
@@ -99,7 +101,7 @@ fn thousand(peers: &mut [Peer], rounds: usize, table: &mut Table) -> Result<()> 
             let began = Instant::now();
             peer.start()?;
             let api = Api::of(peer);
-            while !api.count().is_ok_and(|count| count >= THOUSAND) {
+            while !api.list(ALL).is_ok_and(|(count, _)| count >= THOUSAND) {
                 ensure!(began.elapsed().as_secs() < 120, "{} does not come back", peer.name);
                 std::thread::sleep(std::time::Duration::from_millis(1));
             }

@@ -7,10 +7,10 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use berth_client::ListImages;
 use berth_fixtures::Registry;
 
-use super::cases::{cpu_total, milliseconds, tokio_run};
+use super::api::Api;
+use super::cases::{cpu_total, milliseconds};
 use super::disk::Disk;
 use super::peer::{Peer, Stage};
 use super::sample::{Table, Unit};
@@ -228,16 +228,10 @@ impl Bench<'_> {
         }
         for _ in 0..rounds.max(1) * 10 {
             for peer in &self.peers {
-                let client = peer.client()?;
-                let took = tokio_run(async {
-                    client.negotiate().await?;
-                    let began = Instant::now();
-                    let images = client.list_images(&ListImages::default()).await?;
-                    if images.len() < IMAGES {
-                        bail!("{} lists {} images", peer.name, images.len());
-                    }
-                    Ok(began.elapsed())
-                })?;
+                let (count, took) = Api::of(peer).list("/images/json")?;
+                if count < IMAGES {
+                    bail!("{} lists {count} images", peer.name);
+                }
                 table.add(LIST, Unit::Milliseconds, peer.name, milliseconds(took));
             }
         }

@@ -1,13 +1,11 @@
 //! TLS on TCP: the daemon's certificate, and whose clients it lets in.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use berth_connection::Stream;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use berth_connection::{Stream, authorities, certificates, private_key};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use tokio::io::AsyncWriteExt;
@@ -50,38 +48,16 @@ impl TlsOptions {
             false => builder.with_no_client_auth(),
             true => {
                 let wrong = |reason: String| TlsError::Authority { ca: self.ca.clone(), reason };
-                let roots = Arc::new(authorities(&self.ca).map_err(wrong)?);
+                let roots = Arc::new(authorities(&self.ca, RootCertStore::empty()).map_err(wrong)?);
                 let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider).build();
                 builder.with_client_cert_verifier(verifier.map_err(|error| wrong(error.to_string()))?)
             }
         };
         let wrong = |reason: String| TlsError::Pair { cert: self.cert.clone(), key: self.key.clone(), reason };
         let chain = certificates(&self.cert).map_err(wrong)?;
-        let key = PrivateKeyDer::from_pem_file(&self.key)
-            .map_err(|error| wrong(format!("{}; the key must be PEM and not encrypted", describe(&error))))?;
+        let key = private_key(&self.key).map_err(wrong)?;
         let config = builder.with_single_cert(chain, key).map_err(|error| wrong(error.to_string()))?;
         Ok(TlsAcceptor::from(Arc::new(config)))
-    }
-}
-
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let read: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
-    let certificates = read.map_err(|error| describe(&error))?;
-    if certificates.is_empty() { Err("no certificate in it".to_owned()) } else { Ok(certificates) }
-}
-
-fn authorities(path: &Path) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(path)? {
-        roots.add(certificate).map_err(|error| error.to_string())?;
-    }
-    Ok(roots)
-}
-
-fn describe(error: &rustls::pki_types::pem::Error) -> String {
-    match error {
-        rustls::pki_types::pem::Error::Io(error) => error.to_string(),
-        other => other.to_string(),
     }
 }
 

@@ -244,7 +244,7 @@ fn extras(options: &Options, name: &str) -> Result<Extras> {
     Ok(Extras { names, pattern: pattern.map(compile).transpose()? })
 }
 
-fn switch(text: &str) -> Option<bool> {
+pub(super) fn switch(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),

@@ -73,6 +73,7 @@ fn make_directory(path: &Path) -> Result<()> {
 fn remote(log: &LogSpec, settings: &Settings, subject: &Subject<'_>) -> Result<Option<RemotePlan>> {
     let short: String = subject.id.chars().take(12).collect();
     let tag = || settings.tag_of(subject, &short).map_err(starting);
+    let mut tls = None;
     let (to, form) = match (log.driver, &settings.syslog) {
         (LogDriver::Journald, _) => {
             UnixDatagram::unbound()
@@ -81,10 +82,15 @@ fn remote(log: &LogSpec, settings: &Settings, subject: &Subject<'_>) -> Result<O
             let form = Form::Journal { fields: journal_fields(settings, subject, &short, tag()?) };
             (vec![Endpoint::Datagram(JOURNAL.into())], form)
         }
-        (LogDriver::Syslog, Some(syslog)) => (reach(&syslog.address)?, syslog_form(syslog, subject, tag()?)),
+        (LogDriver::Syslog, Some(syslog)) => {
+            if let Address::Tls(terms, _) = &syslog.address {
+                tls = Some(terms.clone());
+            }
+            (reach(&syslog.address)?, syslog_form(syslog, subject, tag()?))
+        }
         _ => return Ok(None),
     };
-    Ok(Some(RemotePlan { to, form, buffer: settings.buffer }))
+    Ok(Some(RemotePlan { to, form, buffer: settings.buffer, tls }))
 }
 
 fn journal_fields(settings: &Settings, subject: &Subject<'_>, short: &str, tag: String) -> Vec<(String, String)> {
@@ -129,6 +135,11 @@ fn reach(address: &Address) -> Result<Vec<Endpoint>> {
             dial(&addresses)?;
             Ok(addresses.into_iter().map(Endpoint::Tcp).collect())
         }
+        Address::Tls(tls, port) => {
+            let addresses = resolve("tcp", &tls.server, *port)?;
+            tls.greet(dial(&addresses)?).map_err(starting)?;
+            Ok(addresses.into_iter().map(Endpoint::Tcp).collect())
+        }
     }
 }
 
@@ -148,16 +159,23 @@ fn resolve(network: &str, host: &str, port: u16) -> Result<Vec<SocketAddr>> {
     if addresses.is_empty() { Err(failed(&"no such host")) } else { Ok(addresses) }
 }
 
-fn dial(addresses: &[SocketAddr]) -> Result<()> {
-    let mut last = None;
+/// The first that answers, which then has so much time for each word.
+fn dial(addresses: &[SocketAddr]) -> Result<TcpStream> {
+    let mut why = starting("dial tcp: no such host");
     for address in addresses {
-        match TcpStream::connect_timeout(address, PATIENCE) {
-            Ok(_) => return Ok(()),
-            Err(error) => last = Some((address, error)),
+        let connected = TcpStream::connect_timeout(address, PATIENCE).and_then(|stream| {
+            stream.set_read_timeout(Some(PATIENCE))?;
+            stream.set_write_timeout(Some(PATIENCE))?;
+            Ok(stream)
+        });
+        match connected {
+            Ok(stream) => return Ok(stream),
+            Err(error) => {
+                let text = error.to_string().to_lowercase();
+                let text = text.split(" (os error").next().unwrap_or_default();
+                why = starting(format!("dial tcp {address}: connect: {text}"));
+            }
         }
     }
-    let Some((address, error)) = last else { return Ok(()) };
-    let text = error.to_string().to_lowercase();
-    let why = text.split(" (os error").next().unwrap_or_default();
-    Err(starting(format!("dial tcp {address}: connect: {why}")))
+    Err(why)
 }

@@ -18,6 +18,7 @@ use super::journal::Journal;
 use super::lines::Line;
 use super::queue::Queue;
 use super::syslog;
+use super::tls::{Session, Terms};
 use crate::clock::Moment;
 use crate::poller::{Poller, Token, Watch};
 use crate::protocol::{Endpoint, Form, RemotePlan, SyslogForm};
@@ -43,12 +44,24 @@ struct Link {
     /// A message is a datagram; otherwise they follow each other.
     datagrams: bool,
     connected: bool,
+    tls: Option<Session>,
     watch: Watch,
+}
+
+/// The last word to a server that listens, which need not hear it.
+impl Drop for Link {
+    fn drop(&mut self) {
+        if let Some(session) = self.tls.as_mut().filter(|_| self.connected) {
+            session.end(&self.socket);
+        }
+    }
 }
 
 #[derive(Debug)]
 pub(super) struct Remote {
     to: Vec<Endpoint>,
+    /// What a connection is under.
+    tls: Option<Terms>,
     message: Message,
     link: Option<Link>,
     queue: Queue,
@@ -69,6 +82,7 @@ impl Remote {
         let now = Instant::now();
         let mut remote = Self {
             to: plan.to.clone(),
+            tls: None,
             message: match &plan.form {
                 Form::Journal { fields } => Message::Journal(Journal::new(fields)),
                 Form::Syslog(form) => Message::Syslog(form.clone()),
@@ -84,6 +98,14 @@ impl Remote {
             dropped_before: 0,
             sentences: Vec::new(),
         };
+        match plan.tls.as_ref().map(Terms::read).transpose() {
+            Ok(terms) => remote.tls = terms,
+            // Nothing goes there in the clear.
+            Err(why) => {
+                remote.to.clear();
+                remote.sentences.push(format!("berth: no line reaches the log service: {why}"));
+            }
+        }
         remote.look(now);
         remote
     }
@@ -108,9 +130,12 @@ impl Remote {
     pub(super) fn flush(&mut self) {
         let Some(link) = self.link.as_mut().filter(|link| link.connected) else { return };
         let before = self.queue.count();
-        let lost = match link.datagrams {
-            true => send_datagrams(&link.socket, &mut self.queue, &mut self.dropped),
-            false => send_stream(&link.socket, &mut self.queue),
+        let lost = match &mut link.tls {
+            Some(session) => session.turn(&link.socket, &mut self.queue),
+            None if link.datagrams => {
+                send_datagrams(&link.socket, &mut self.queue, &mut self.dropped).map_err(Into::into)
+            }
+            None => send_stream(&link.socket, &mut self.queue).map_err(Into::into),
         };
         if self.queue.count() < before || self.queue.is_empty() {
             self.progress = Instant::now();
@@ -137,13 +162,16 @@ impl Remote {
 
     fn lose(&mut self) {
         self.link = None;
+        // Another of its addresses may do better.
+        let following = self.to.len().min(1);
+        self.to.rotate_left(following);
         self.queue.rewind();
         self.next_try = Instant::now() + RETRY;
     }
 
     /// Connects to the first that answers.
     fn look(&mut self, now: Instant) {
-        self.link = self.to.iter().find_map(|endpoint| reach(endpoint).ok());
+        self.link = self.to.iter().find_map(|endpoint| reach(endpoint, self.tls.as_ref()));
         self.next_try = now + RETRY;
     }
 
@@ -189,16 +217,19 @@ impl Remote {
     }
 
     pub(super) fn watch(&mut self, poller: &Poller, token: Token) {
-        let waits = !self.queue.is_empty();
-        if let Some(Link { socket, connected, watch, .. }) = &mut self.link {
-            let flags = if waits || !*connected { EventFlags::OUT } else { EventFlags::empty() };
-            watch.set(poller, socket.as_fd(), token, Some(flags));
-        }
+        let Some(Link { socket, connected, tls, watch, .. }) = &mut self.link else { return };
+        let (waits, hears) = match tls {
+            Some(session) => (session.has_to_send(&self.queue), EventFlags::IN),
+            None => (!self.queue.is_empty(), EventFlags::empty()),
+        };
+        let flags = if waits || !*connected { hears | EventFlags::OUT } else { hears };
+        watch.set(poller, socket.as_fd(), token, Some(flags));
     }
 
     /// Nothing waits, or nobody is there to wait for.
     pub(super) fn is_done(&self) -> bool {
-        self.queue.is_empty() || self.link.is_none()
+        let Some(link) = &self.link else { return true };
+        self.queue.is_empty() && link.tls.as_ref().is_none_or(Session::is_through)
     }
 
     /// What the file kept here is to say of the service.
@@ -216,7 +247,14 @@ impl Remote {
     }
 }
 
-fn reach(endpoint: &Endpoint) -> Result<Link, Errno> {
+fn reach(endpoint: &Endpoint, tls: Option<&Terms>) -> Option<Link> {
+    let tls = tls.map(Session::new).transpose().ok()?;
+    let (socket, datagrams, connected) = connecting(endpoint).ok()?;
+    Some(Link { socket, datagrams, connected, tls, watch: Watch::default() })
+}
+
+/// The socket, whether a message is a datagram to it, and whether it is connected yet.
+fn connecting(endpoint: &Endpoint) -> Result<(OwnedFd, bool, bool), Errno> {
     let open = |family, kind| socket_with(family, kind, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None);
     let family = |address: &std::net::SocketAddr| match address.is_ipv4() {
         true => AddressFamily::INET,
@@ -241,15 +279,14 @@ fn reach(endpoint: &Endpoint) -> Result<Link, Errno> {
             (socket, result, false)
         }
     };
-    let connected = match result {
-        Ok(()) => true,
-        Err(Errno::INPROGRESS) => false,
-        Err(errno) => return Err(errno),
-    };
-    Ok(Link { socket, datagrams, connected, watch: Watch::default() })
+    match result {
+        Ok(()) => Ok((socket, datagrams, true)),
+        Err(Errno::INPROGRESS) => Ok((socket, datagrams, false)),
+        Err(errno) => Err(errno),
+    }
 }
 
-const FLAGS: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
+pub(super) const FLAGS: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
 
 fn send_datagrams(socket: &OwnedFd, queue: &mut Queue, dropped: &mut u64) -> Result<(), Errno> {
     let mut refused = false;

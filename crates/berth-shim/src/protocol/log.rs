@@ -63,6 +63,25 @@ pub struct RemotePlan {
     /// waits for the service, for a while.
     #[serde(default)]
     pub buffer: Option<u64>,
+    /// What a TCP connection is under, if anything.
+    #[serde(default)]
+    pub tls: Option<LogTls>,
+}
+
+/// TLS to a log service. The shim reads the files, which lie in the host's own file system.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LogTls {
+    /// Who the certificate must be of: a name or an address.
+    pub server: String,
+    /// Authorities, besides those that this host knows.
+    pub ca: Option<PathBuf>,
+    /// The certificate to show.
+    pub cert: Option<PathBuf>,
+    /// Its key.
+    pub key: Option<PathBuf>,
+    /// The server's certificate is verified.
+    pub verify: bool,
 }
 
 /// An address.

@@ -85,7 +85,7 @@ fn wait_conditions() {
     let host = Host::start(Cli::Ours);
     let (image, name) = (host.image(), host.name("wait"));
     host.run(&["create", "--name", &name, &image, "sh", "-c", "exit 7"]);
-    let wait = |condition: &str| post(&host, &format!("/v1.51/containers/{name}/wait?condition={condition}"));
+    let wait = |condition: &str| post(&host, &format!("/containers/{name}/wait?condition={condition}"));
     let (head, body) = wait("not-running");
     assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
     assert!(rest(body).contains(r#""StatusCode":0"#), "it does not run: at once");
@@ -98,7 +98,7 @@ fn wait_conditions() {
     assert!(rest(removed_body).contains(r#""StatusCode":7"#));
     let (head, _) = wait("not-running");
     assert!(head.starts_with("HTTP/1.1 404 "), "{head}");
-    let (head, _) = post(&host, &format!("/v1.51/containers/{name}/wait?condition=asleep"));
+    let (head, _) = post(&host, &format!("/containers/{name}/wait?condition=asleep"));
     assert!(head.starts_with("HTTP/1.1 400 "), "{head}");
 }
 

@@ -231,15 +231,15 @@ fn events_of_detaching() {
         past(&host, &flags).into_iter().find(|line| line.starts_with(&format!("{action} ")))
     };
     let config = r#"{"AttachStdin":true,"AttachStdout":true,"AttachStderr":true,"Tty":true,"Cmd":["sh"]}"#;
-    let created = answer(&host, &format!("POST /v1.51/containers/{name}/exec"), "", config);
+    let created = answer(&host, &format!("POST /containers/{name}/exec"), "", config);
     let exec = created.split(r#""Id":""#).nth(1).unwrap().split('"').next().unwrap().to_owned();
     let upgrade = "Connection: Upgrade\r\nUpgrade: tcp";
-    let mut session = request(&host, &format!("POST /v1.51/exec/{exec}/start"), upgrade, r#"{"Tty":true}"#);
+    let mut session = request(&host, &format!("POST /exec/{exec}/start"), upgrade, r#"{"Tty":true}"#);
     session.write_all(b"\x10\x11").unwrap();
     until("exec_detach is told", || happened("exec_detach").is_some());
     assert!(happened("exec_detach").unwrap().contains(&format!(r#""execID":"{exec}""#)));
     assert!(happened("detach").is_none());
-    let path = format!("POST /v1.51/containers/{name}/attach?stream=1&stdin=1&stdout=1");
+    let path = format!("POST /containers/{name}/attach?stream=1&stdin=1&stdout=1");
     let mut attached = request(&host, &path, upgrade, "");
     attached.write_all(b"\x10\x11").unwrap();
     until("detach is told", || happened("detach").is_some());

@@ -1,15 +1,24 @@
 //! Output that is sent away: syslog and journald, and services that are slow.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::net::{TcpListener, UdpSocket};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
+use crate::certificates::Certificates;
 use crate::host::{Host, until};
 use crate::logging::{in_namespace, ran};
 
-rows![a132_syslog_udp, a132_syslog_unix_and_tcp, a132_syslog_that_does_not_read, a132_non_blocking, a132_journald,];
+rows![
+    a132_syslog_udp,
+    a132_syslog_unix_and_tcp,
+    a132_syslog_tls,
+    a132_syslog_that_does_not_read,
+    a132_non_blocking,
+    a132_journald,
+];
 
 const LONG: Duration = Duration::from_secs(120);
 
@@ -72,6 +81,86 @@ fn a132_syslog_unix_and_tcp(host: &Host) {
     let said: Vec<u32> = text.lines().map(|line| line.rsplit_once(": ").unwrap().1.parse().unwrap()).collect();
     assert_eq!(said, (1..=2000).collect::<Vec<_>>());
     host.run(&["rm", &name, &other]);
+}
+
+/// A server that speaks TLS, asks its clients for a certificate, and prints what they say.
+struct Secured {
+    server: Child,
+    lines: BufReader<ChildStdout>,
+    port: String,
+}
+
+impl Secured {
+    fn start(certificates: &Certificates) -> Self {
+        let file = |name: &str| certificates.path(name).display().to_string();
+        let mut server = Command::new("openssl")
+            .args(["s_server", "-accept", "127.0.0.1:0", "-cert", &file("server-cert.pem")])
+            .args(["-key", &file("server-key.pem"), "-CAfile", &file("ca.pem"), "-Verify", "1", "-verify_return_error"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(server.stdout.take().unwrap());
+        let mut secured = Self { server, lines, port: String::new() };
+        let heading = secured.next(|line| line.starts_with("ACCEPT"));
+        secured.port = heading.trim().rsplit_once(':').unwrap().1.to_owned();
+        secured
+    }
+
+    /// The next line that is looked for.
+    fn next(&mut self, wanted: impl Fn(&str) -> bool) -> String {
+        loop {
+            let mut line = String::new();
+            assert!(self.lines.read_line(&mut line).unwrap() > 0, "the server says no more");
+            if wanted(&line) {
+                return line;
+            }
+        }
+    }
+}
+
+impl Drop for Secured {
+    fn drop(&mut self) {
+        self.server.kill().unwrap();
+        self.server.wait().unwrap();
+    }
+}
+
+fn a132_syslog_tls(host: &Host) {
+    let certificates = Certificates::new();
+    let mut server = Secured::start(&certificates);
+    let file = |option: &str, name: &str| format!("syslog-tls-{option}={}", certificates.path(name).display());
+    let own = [file("cert", "client-cert.pem"), file("key", "client-key.pem")];
+    let options = |name: &str, more: &[&str]| {
+        let address = format!("syslog-address=tcp+tls://{name}:{}", server.port);
+        let options = own.iter().map(String::as_str).chain(more.iter().copied()).chain([address.as_str()]);
+        let words = ["--log-driver", "syslog"].into_iter().chain(options.flat_map(|option| ["--log-opt", option]));
+        words.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (known, stranger) = (file("ca-cert", "ca.pem"), file("ca-cert", "stranger-ca.pem"));
+    let refused = |options: &[String], why: &str| {
+        let image = host.image();
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        let done = host.try_run(&[&["run", "--rm"], &options[..], &[&image, "true"]].concat());
+        done.fails_with(125, "failed to initialize logging driver: ");
+        done.fails_with(125, why);
+    };
+    refused(&options("localhost", &[&stranger]), "certificate signed by unknown authority");
+    refused(&options("localhost", &[&file("ca-cert", "nosuch.pem")]), "could not read CA certificate");
+    let (verified, unverified) =
+        (options("localhost", &[&known]), options("127.0.0.1", &["syslog-tls-skip-verify=true"]));
+    for options in [verified, unverified] {
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        // More than TLS and the socket hold at once.
+        let name = ran(host, &options, "seq 1 50000");
+        for number in 1..=50_000 {
+            let line = server.next(|line| line.starts_with("<30>"));
+            assert!(line.ends_with(&format!("]: {number}\n")), "{number}: {line}");
+        }
+        assert_eq!(host.run(&["logs", "-n", "1", &name]), "50000");
+        host.run(&["rm", &name]);
+    }
 }
 
 /// The container waits for a while, then goes on; nothing is lost here, and the log says what the server did not get.

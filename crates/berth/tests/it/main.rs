@@ -16,6 +16,7 @@ mod mock_registry;
 mod mock_web;
 mod namespaces;
 mod registry;
+mod stalling;
 mod terminal;
 
 mod again;

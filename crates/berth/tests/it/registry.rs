@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use berth_fixtures::{Entry, Image, Layout, PATH, Packing, Registry, host_architecture, layer};
 use serde_json::json;
@@ -11,6 +12,7 @@ use serde_json::json;
 pub(crate) fn shared() -> &'static Registry {
     static SHARED: OnceLock<Registry> = OnceLock::new();
     SHARED.get_or_init(|| {
+        sweep();
         let registry = empty("shared");
         fill(&registry);
         registry
@@ -90,6 +92,22 @@ fn fill(registry: &Registry) {
     }
     registry.push(&root, "schema2:1", &["--format", "v2s2"]);
     fs::remove_dir_all(root).unwrap();
+}
+
+/// Removes what test processes of another day have left. A registry ends with its process, and its files do not.
+fn sweep() {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let is_old = |entry: &fs::DirEntry| {
+        let changed = entry.metadata().and_then(|found| found.modified());
+        changed.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > DAY))
+    };
+    for entry in fs::read_dir(cache()).unwrap().flatten().filter(is_old) {
+        let name = entry.file_name();
+        if name.to_string_lossy().starts_with("registry-") || name.to_string_lossy().starts_with("layout-") {
+            // Another may be at it.
+            drop(fs::remove_dir_all(entry.path()));
+        }
+    }
 }
 
 /// Where fixtures are kept; cargo removes it with `target`.
