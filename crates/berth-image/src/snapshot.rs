@@ -72,6 +72,21 @@ impl Writable {
 /// # Errors
 /// Which directory or step the kernel refused, and why.
 pub fn mount_overlay(lowers: &[Lower], upper: &Path, work: &Path, volatile: bool, readonly: bool) -> Result<OwnedFd> {
+    let (upper, work) = (upper.to_owned(), work.to_owned());
+    where_layers_are(lowers, move |lowers| writable_overlay(lowers, &upper, &work, volatile, readonly))
+}
+
+/// Works where overlays over these layers can be made.
+fn where_layers_are<T: Send + 'static>(
+    lowers: &[Lower],
+    work: impl FnOnce(&[Lower]) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let Some(apart) = lowers.iter().find_map(Lower::apart) else { return work(lowers) };
+    let lowers = lowers.to_vec();
+    apart.run(move || work(&lowers))
+}
+
+fn writable_overlay(lowers: &[Lower], upper: &Path, work: &Path, volatile: bool, readonly: bool) -> Result<OwnedFd> {
     let failed = |step: &'static str| move |e: Errno| Error::file(step, upper)(e);
     let overlay = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).map_err(failed("opening overlay for"))?;
     let set = |key: &str, value: &str| fsconfig_set_string(overlay.as_fd(), key, value);
@@ -96,6 +111,10 @@ pub fn mount_overlay(lowers: &[Lower], upper: &Path, work: &Path, volatile: bool
 /// # Errors
 /// Which directory or step the kernel refused, and why.
 pub fn mount_readonly(lowers: &[Lower]) -> Result<OwnedFd> {
+    where_layers_are(lowers, readonly_overlay)
+}
+
+fn readonly_overlay(lowers: &[Lower]) -> Result<OwnedFd> {
     let top = lowers.first().map_or(Path::new(""), Lower::path);
     let failed = |step: &'static str| move |e: Errno| Error::file(step, top)(e);
     let tree = match lowers {

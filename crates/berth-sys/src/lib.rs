@@ -10,6 +10,7 @@ pub mod clone;
 pub mod descriptors;
 pub mod exec;
 pub mod fork;
+pub mod loops;
 pub mod memory;
 pub mod mount;
 pub mod namespace;

@@ -67,7 +67,8 @@ struct Bench<'s> {
 
 /// Everything, in a directory of its own that is gone afterwards.
 pub(crate) fn measure(rounds: usize, table: &mut Table) -> Result<()> {
-    let scratch = std::env::temp_dir().join(format!("berth-bench-images-{}", std::process::id()));
+    // podman takes no more than fifty letters for where it keeps what runs.
+    let scratch = std::env::temp_dir().join(format!("berth-images-{}", std::process::id()));
     fs::create_dir_all(&scratch)?;
     let done = on_a_disk(&scratch, rounds, table);
     drop(fs::remove_dir_all(&scratch));

@@ -181,7 +181,7 @@ fn started(name: &str, program: &[String], socket: &Path, log: &Path) -> Result<
     let daemon = daemon.spawn().with_context(|| format!("{name} could not be started"))?;
     while UnixStream::connect(socket).is_err() {
         if began.elapsed() > Duration::from_secs(60) {
-            bail!("{name} does not answer; see {}", log.display());
+            bail!("{name} does not answer; its log: {}", fs::read_to_string(log).unwrap_or_default());
         }
         std::thread::sleep(Duration::from_micros(200));
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use berth_erofs::Identity;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
+use super::apart::Apart;
 use super::mounts::Mounts;
 use crate::{Error, Result};
 
@@ -21,7 +22,6 @@ pub struct Lower {
 enum Form {
     Directory,
     Image(Identity, Mounts),
-    Mounted(Arc<OwnedFd>),
 }
 
 impl Lower {
@@ -33,11 +33,6 @@ impl Lower {
 
     pub(super) fn image(path: PathBuf, identity: Identity, mounts: Mounts) -> Self {
         Self { path, form: Form::Image(identity, mounts) }
-    }
-
-    /// An image that is mounted already.
-    pub(super) fn mounted(path: PathBuf, mount: OwnedFd) -> Self {
-        Self { path, form: Form::Mounted(Arc::new(mount)) }
     }
 
     /// Where it lies: for people, who may find a file there or a directory.
@@ -52,13 +47,20 @@ impl Lower {
         !matches!(self.form, Form::Directory)
     }
 
+    /// Where an overlay over it is to be made; `None`: anywhere.
+    pub(crate) fn apart(&self) -> Option<&Apart> {
+        match &self.form {
+            Form::Image(_, mounts) => mounts.apart(),
+            Form::Directory => None,
+        }
+    }
+
     /// The root of its files, open as a path only.
     ///
     /// # Errors
     /// It is gone, or the kernel does not mount it.
     pub fn open(&self) -> Result<Arc<OwnedFd>> {
         match &self.form {
-            Form::Mounted(mount) => Ok(mount.clone()),
             Form::Image(identity, mounts) => mounts.mount(*identity, &self.path),
             Form::Directory => {
                 let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;

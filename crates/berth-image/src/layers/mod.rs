@@ -6,12 +6,14 @@
 //! layers/incoming/<n>            coming in
 //! layers/trash/<n>               being removed, off everybody's path
 //! layers/empty                   what an image of no layers mounts
+//! layers/mounted                 where images are attached, in a namespace of their own, if need be ([`apart`])
 //! ```
 //!
 //! Which form a new layer takes is chosen when the store is opened ([`driver`]); a stack may have layers of both. A
 //! layer comes in through [`incoming`], is mounted by [`mounts`] when it is first wanted, and its archive is read again
 //! by [`archive`]. Nobody else knows which form a layer has.
 
+pub(crate) mod apart;
 pub(crate) mod archive;
 pub(crate) mod digesting;
 mod draining;
@@ -40,6 +42,9 @@ use crate::{Error, Result};
 const INCOMING: &str = "incoming";
 const TRASH: &str = "trash";
 const EMPTY: &str = "empty";
+const MOUNTED: &str = "mounted";
+/// What is no layer.
+const OURS: [&str; 4] = [INCOMING, TRASH, EMPTY, MOUNTED];
 /// Ends the name of a layer that is an image.
 const IMAGE: &str = ".erofs";
 
@@ -75,12 +80,12 @@ impl Layers {
             fs::create_dir_all(&path).map_err(Error::file("making", &path))?;
         }
         let has_images = || names(root).is_ok_and(|names| names.iter().any(|name| name.ends_with(IMAGE)));
-        let storage = driver::choose(driver, &root.join(INCOMING), &root.join(EMPTY), &has_images)?;
+        let (storage, mounts) = driver::choose(driver, root, &has_images)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 root: root.to_owned(),
                 storage,
-                mounts: Mounts::default(),
+                mounts,
                 known: Known::default(),
                 next: AtomicU64::new(0),
                 syncs: Mutex::default(),
@@ -169,7 +174,7 @@ impl Layers {
 
     /// What there is, whether it is recorded or not: layers, by the digits of their chain ids.
     pub(crate) fn list(&self) -> Result<BTreeSet<String>> {
-        let ours = |name: &String| ![INCOMING, TRASH, EMPTY].contains(&name.as_str());
+        let ours = |name: &String| !OURS.contains(&name.as_str());
         let hex = |name: String| name.strip_suffix(IMAGE).map_or(name.clone(), str::to_owned);
         Ok(names(&self.inner.root)?.into_iter().filter(ours).map(hex).collect())
     }
@@ -207,7 +212,7 @@ impl Layers {
         for entry in list(&self.inner.root)?.flatten() {
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            let ours = [INCOMING, TRASH, EMPTY].contains(&name.as_ref());
+            let ours = OURS.contains(&name.as_ref());
             let hex = name.strip_suffix(IMAGE).unwrap_or(&name);
             if !ours && !known.contains(format!("sha256:{hex}").as_str()) {
                 self.trash(&entry.path());
