@@ -70,6 +70,9 @@ fn start(args: &[String]) -> anyhow::Result<()> {
     run(options)
 }
 
+/// KiB: the pieces in which layers travel are larger.
+const LARGE: u16 = 128;
+
 /// Serves until SIGTERM or SIGINT; SIGHUP reads the configuration again.
 ///
 /// # Errors
@@ -77,6 +80,9 @@ fn start(args: &[String]) -> anyhow::Result<()> {
 pub fn run(options: DaemonOptions) -> anyhow::Result<()> {
     let inherited = serve::Inherited::take();
     let dial = journal::open(options.log_format, options.live.log_level);
+    if let Err(error) = berth_sys::memory::give_back_from(LARGE) {
+        tracing::debug!(%error, "the C library keeps what is freed as it likes");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("berth-daemon")

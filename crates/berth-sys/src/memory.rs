@@ -1,4 +1,4 @@
-//! `madvise(2)`, for what a long-lived small process does not need any more.
+//! `madvise(2)` and `mallopt(3)`, for what a long-lived process does not need any more.
 
 use rustix::io::Errno;
 
@@ -28,8 +28,31 @@ pub fn forget_code() -> Result<(), Errno> {
     result(value.into()).map(drop)
 }
 
+/// From here on, a piece of memory of so many KiB goes back to the kernel as soon as it is freed.
+///
+/// Left to itself the C library takes a large piece that is freed for a sign of more to come, and keeps those that
+/// follow: a process that has once worked with many stays as large as it was then.
+///
+/// # Errors
+/// `EINVAL` where the C library does not take it.
+pub fn give_back_from(kibibytes: u16) -> Result<(), Errno> {
+    let bytes = libc::c_int::from(kibibytes) << 10;
+    for parameter in [libc::M_MMAP_THRESHOLD, libc::M_TRIM_THRESHOLD] {
+        // SAFETY: mallopt takes two numbers, and what is allocated stays as it is.
+        if unsafe { libc::mallopt(parameter, bytes) } != 1 {
+            return Err(Errno::INVAL);
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn large_pieces_go_back() {
+        assert_eq!(super::give_back_from(128), Ok(()));
+    }
+
     #[test]
     fn code_that_was_forgotten_still_runs() {
         assert_eq!(super::forget_code(), Ok(()));
