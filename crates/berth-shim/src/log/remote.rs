@@ -25,8 +25,11 @@ use crate::protocol::{Endpoint, Form, RemotePlan, SyslogForm};
 
 /// What may wait before the container does.
 const FULL: usize = 64 << 10;
-/// What may wait at most; what the container has said before it was stopped for us still finds room.
+/// What may wait at most once the container waits no more.
 const MOST: usize = 1 << 20;
+/// What may wait at most before: what was in the container's pipe when it was stopped for us, or when it ended, finds
+/// room, though every short line gets a long head.
+const PIPEFUL: usize = 16 << 20;
 /// How long the container waits for a service that takes nothing.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often a service that is away is looked for.
@@ -65,8 +68,8 @@ pub(super) struct Remote {
     message: Message,
     link: Option<Link>,
     queue: Queue,
-    blocking: bool,
-    most: usize,
+    /// `mode=non-blocking`: how much may wait. `None`: the container does.
+    buffer: Option<usize>,
     /// When it last took something, or had nothing to take.
     progress: Instant,
     next_try: Instant,
@@ -89,8 +92,7 @@ impl Remote {
             },
             link: None,
             queue: Queue::default(),
-            blocking: plan.buffer.is_none(),
-            most: plan.buffer.map_or(MOST, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
+            buffer: plan.buffer.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
             progress: now,
             next_try: now,
             gave_up: false,
@@ -112,7 +114,8 @@ impl Remote {
 
     /// Queues a line, or drops it where there is no room.
     pub(super) fn offer(&mut self, stream: Stream, line: Line<'_>, now: Moment) {
-        if self.queue.size() >= self.most {
+        let room = self.buffer.unwrap_or(if self.gave_up { MOST } else { PIPEFUL });
+        if self.queue.size() >= room {
             self.dropped += 1;
             return;
         }
@@ -192,7 +195,7 @@ impl Remote {
 
     /// The container is to say no more for now.
     pub(super) fn is_full(&self) -> bool {
-        self.blocking && !self.gave_up && self.queue.size() >= FULL
+        self.buffer.is_none() && !self.gave_up && self.queue.size() >= FULL
     }
 
     /// When to look again though nothing happens.

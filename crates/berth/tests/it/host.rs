@@ -1,7 +1,7 @@
 //! A daemon of its own for every test, and the command line that talks to it.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -177,8 +177,16 @@ impl Daemon {
             .spawn()
             .unwrap();
         self.process = Some(process);
-        let socket = self.socket();
-        until("the daemon answers", || std::os::unix::net::UnixStream::connect(&socket).is_ok());
+        until("the daemon answers", || self.answers().unwrap_or(false));
+    }
+
+    /// It answers a request. Who is about to die with the daemon before may still take a connection.
+    fn answers(&self) -> std::io::Result<bool> {
+        let mut stream = std::os::unix::net::UnixStream::connect(self.socket())?;
+        stream.write_all(b"GET /_ping HTTP/1.0\r\n\r\n")?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer)?;
+        Ok(answer.ends_with(b"OK"))
     }
 
     fn signal(&mut self, signal: rustix::process::Signal) {
