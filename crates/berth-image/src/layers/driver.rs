@@ -1,7 +1,7 @@
 //! In which form layers are kept: asked for, or else whatever this kernel does best.
 
 use std::fs::{self, OpenOptions};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use berth_archive::{Entry, Kind, Limits, Stream, Writer};
 use berth_erofs::{Identity, Image};
@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, statat};
 use super::apart::Apart;
 use super::lower::Lower;
 use super::mounts::Mounts;
-use super::{EMPTY, INCOMING, MOUNTED};
+use super::{EMPTY, IMAGE, INCOMING, MOUNTED, names};
 use crate::room::is_full;
 use crate::{Error, Result, snapshot};
 
@@ -53,26 +53,17 @@ pub struct Storage {
     pub reason: String,
 }
 
-/// Chooses, for the layers in `root`. `has_images`: some of them are images already.
-pub(super) fn choose(asked: Option<Driver>, root: &Path, has_images: &dyn Fn() -> bool) -> Result<(Storage, Mounts)> {
+/// Chooses, for the layers in `root`, and says how those that are images are mounted.
+pub(super) fn choose(asked: Option<Driver>, root: &Path) -> Result<(Storage, Mounts)> {
     let storage = |driver, reason: &str| Storage { driver, reason: reason.to_owned() };
     let by_request = |driver| storage(driver, "asked for by storage-driver");
     if asked == Some(Driver::Overlay2) {
-        let mounts =
-            if has_images() { find(root).map(|(mounts, _)| mounts).unwrap_or_default() } else { Mounts::default() };
-        return Ok((by_request(Driver::Overlay2), mounts));
+        // Those that are there already are to be of use.
+        let found = an_image(root)?.and_then(|_| find(root).ok());
+        return Ok((by_request(Driver::Overlay2), found.map(|(mounts, _)| mounts).unwrap_or_default()));
     }
-    let (found, full) = match find(root) {
-        // The day on which the disk is full is none to change the form.
-        Err(error) if is_full(&error) && has_images() => (attached(root).map(|mounts| (mounts, "")), true),
-        found => (found, false),
-    };
-    match (found, asked) {
+    match (find(root), asked) {
         (Ok((mounts, _)), Some(driver)) => Ok((by_request(driver), mounts)),
-        (Ok((mounts, _)), None) if full => {
-            let reason = "layers are mounted from files already, and there is no room to try it again";
-            Ok((storage(Driver::Erofs, reason), mounts))
-        }
         (Ok((mounts, reason)), None) => Ok((storage(Driver::Erofs, reason), mounts)),
         (Err(error), Some(_)) => Err(Error::NoErofs(error.to_string())),
         (Err(error), None) => {
@@ -82,51 +73,63 @@ pub(super) fn choose(asked: Option<Driver>, root: &Path, has_images: &dyn Fn() -
     }
 }
 
+/// What a layer for trying is told from others by.
+const TRIAL: Identity = [0xbe; 16];
+
 /// How this kernel mounts layers so that overlays can stand on them, and what to call that.
 fn find(root: &Path) -> Result<(Mounts, &'static str)> {
+    let path = root.join(INCOMING).join(format!("probe-{}", std::process::id()));
+    let found = match write_image(&path) {
+        Ok(()) => find_with(root, &path),
+        // The day on which the disk is full is none to change the form: a layer that is there does as well.
+        Err(error) if is_full(&error) => find_with(root, &an_image(root)?.ok_or(error)?),
+        Err(error) => Err(error),
+    };
+    // What was never made need not go.
+    drop(fs::remove_file(&path));
+    found
+}
+
+fn find_with(root: &Path, image: &Path) -> Result<(Mounts, &'static str)> {
     let detached = Mounts::default();
-    match probe(root, &detached) {
+    match stand_on(root, image, &detached) {
         Ok(()) => return Ok((detached, "this kernel mounts layers from files")),
-        Err(error) if is_full(&error) => return Err(error),
         Err(error) => tracing::debug!(%error, "no overlay over layers that are attached nowhere"),
     }
-    let attached = attached(root)?;
-    probe(root, &attached)?;
+    let place = root.join(MOUNTED);
+    fs::create_dir_all(&place).map_err(Error::file("making", &place))?;
+    let apart = Apart::begin(&place).map_err(Error::file("making a mount namespace for", &place))?;
+    let attached = Mounts::attached(apart);
+    stand_on(root, image, &attached)?;
     Ok((attached, "this kernel mounts layers from files, in a namespace of their own"))
 }
 
-/// What every kernel takes.
-fn attached(root: &Path) -> Result<Mounts> {
-    let place = root.join(MOUNTED);
-    fs::create_dir_all(&place).map_err(Error::file("making", &place))?;
-    Apart::begin(&place).map(Mounts::attached).map_err(Error::file("making a mount namespace for", &place))
+/// Does all that a container's start will do, and looks at what it gets.
+fn stand_on(root: &Path, image: &Path, mounts: &Mounts) -> Result<()> {
+    let lowers = [Lower::image(image.to_owned(), TRIAL, mounts.clone()), Lower::directory(root.join(EMPTY))];
+    let stood = snapshot::mount_readonly(&lowers);
+    mounts.forget(TRIAL);
+    let is_for_trying = image.starts_with(root.join(INCOMING));
+    match statat(&stood?, "file", AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(found) if found.st_mtime == 1 => Ok(()),
+        _ if !is_for_trying => Ok(()),
+        _ => Err(Error::file("reading", image)(std::io::Error::other("it is not what was written"))),
+    }
 }
 
-/// Does all that a container's start will do, with a layer of one file.
-fn probe(root: &Path, mounts: &Mounts) -> Result<()> {
-    const IDENTITY: Identity = [0xbe; 16];
-    let path = root.join(INCOMING).join(format!("probe-{}", std::process::id()));
-    let tried = write_image(&path, IDENTITY).and_then(|()| {
-        let layer = Lower::image(path.clone(), IDENTITY, mounts.clone());
-        let root = snapshot::mount_readonly(&[layer, Lower::directory(root.join(EMPTY))])?;
-        match statat(&root, "file", AtFlags::SYMLINK_NOFOLLOW).map_err(Error::file("reading", &path))?.st_mtime {
-            1 => Ok(()),
-            _ => Err(Error::file("reading", &path)(std::io::Error::other("it is not what was written"))),
-        }
-    });
-    mounts.forget(IDENTITY);
-    // What was never made need not go.
-    drop(fs::remove_file(&path));
-    tried
+/// A layer that is an image, if there is one.
+fn an_image(root: &Path) -> Result<Option<PathBuf>> {
+    Ok(names(root)?.into_iter().find(|name| name.ends_with(IMAGE)).map(|name| root.join(name)))
 }
 
-fn write_image(path: &Path, identity: Identity) -> Result<()> {
+/// A layer of one file.
+fn write_image(path: &Path) -> Result<()> {
     let failed = |error: std::io::Error| Error::file("writing", path)(error);
     let options = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path);
     let file = options.map_err(Error::file("making", path))?;
     let image = Image::write(&archive().map_err(failed)?[..], &file, Limits::default());
     let image = image.map_err(|e| failed(std::io::Error::other(e.to_string())))?;
-    image.seal(&file, identity).map_err(failed)
+    image.seal(&file, TRIAL).map_err(failed)
 }
 
 fn archive() -> std::io::Result<Vec<u8>> {

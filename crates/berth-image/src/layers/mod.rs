@@ -79,8 +79,7 @@ impl Layers {
             let path = root.join(name);
             fs::create_dir_all(&path).map_err(Error::file("making", &path))?;
         }
-        let has_images = || names(root).is_ok_and(|names| names.iter().any(|name| name.ends_with(IMAGE)));
-        let (storage, mounts) = driver::choose(driver, root, &has_images)?;
+        let (storage, mounts) = driver::choose(driver, root)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 root: root.to_owned(),
