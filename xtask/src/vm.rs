@@ -28,13 +28,21 @@ fn rows(vmrun: &str, engine: &str, wanted: &[&str]) -> Result<()> {
     let tests = test_binary(engine)?;
     // The guest has no network to make it from.
     drop(berth_fixtures::debian(&fixtures(&tests)?));
-    let checkout = root().canonicalize()?.display().to_string();
-    let share = format!("{checkout}:{checkout}");
+    let share = share()?;
     let path = format!("PATH={}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", client()?);
-    let mut args = vec!["exec", "--engine", engine, "--packages", PACKAGES, "--mem", "3G", "--share", &share];
-    args.extend(["--time", "--", "env", &path, &tests]);
-    args.extend(wanted);
-    crate::run(vmrun, &args)
+    let machine = machine(engine, &share);
+    crate::run(vmrun, &[&["exec"], &machine[..], &["--time", "--", "env", &path, &tests], wanted].concat())
+}
+
+/// The checkout, which the guest sees at its own path.
+fn share() -> Result<String> {
+    let checkout = root().canonicalize()?.display().to_string();
+    Ok(format!("{checkout}:{checkout}"))
+}
+
+/// What every machine is like.
+fn machine<'a>(engine: &'a str, share: &'a str) -> [&'a str; 8] {
+    ["--engine", engine, "--packages", PACKAGES, "--mem", "3G", "--share", share]
 }
 
 /// `power VMRUN ENGINE ROUNDS`: row A120's matrix around a power cut, and images that come and go until one; on fresh
@@ -42,18 +50,17 @@ fn rows(vmrun: &str, engine: &str, wanted: &[&str]) -> Result<()> {
 pub(crate) fn power(vmrun: &str, engine: &str, rounds: &str) -> Result<()> {
     let rounds: u32 = rounds.parse()?;
     let tests = test_binary(engine)?;
-    let checkout = root().canonicalize()?.display().to_string();
-    let share = format!("{checkout}:{checkout}");
+    let share = share()?;
+    let machine = machine(engine, &share);
     let test = |name: &str| format!("{tests} --nocapture --include-ignored --exact reboot::{name}");
     let [before, after] = ["a120_before_the_power_cut", "a120_after_the_power_cut"].map(test);
     let [until, then] = ["images_until_the_power_cut", "images_after_the_power_cut"].map(test);
-    let machine = ["powerfail", "--engine", engine, "--packages", PACKAGES, "--mem", "3G", "--share", &share];
     let restarts = ["--prepare", &before, "--check", &after, "--after", "0-1", "--", "sleep", "10"];
     let images = ["--disk", "64M:ext4:/journal", "--check", &then, "--after", "20-40", "--", "sh", "-c", &until];
     for round in 1..=rounds {
         for scene in [&restarts[..], &images[..]] {
             eprintln!("round {round} of {rounds}");
-            crate::run(vmrun, &[&machine[..], scene].concat())?;
+            crate::run(vmrun, &[&["powerfail"], &machine[..], scene].concat())?;
         }
     }
     Ok(())

@@ -108,5 +108,28 @@ pub struct Entry {
     pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
+impl Entry {
+    /// One of root's, empty, of 1970, with the permissions that are usual for its kind.
+    #[must_use]
+    pub fn plain(kind: Kind, path: impl Into<Vec<u8>>) -> Self {
+        Self {
+            path: path.into(),
+            link: Vec::new(),
+            kind,
+            mode: match kind {
+                Kind::File => 0o644,
+                Kind::Symlink => 0o777,
+                _ => 0o755,
+            },
+            uid: 0,
+            gid: 0,
+            mtime: (0, 0),
+            device: (0, 0),
+            size: 0,
+            xattrs: Vec::new(),
+        }
+    }
+}
+
 /// The longest path Linux takes.
 pub(crate) const PATH_MAX: usize = 4096;

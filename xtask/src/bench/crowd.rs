@@ -105,7 +105,7 @@ fn thousand(peers: &mut [Peer], rounds: usize, table: &mut Table) -> Result<()> 
                 ensure!(began.elapsed().as_secs() < 120, "{} does not come back", peer.name);
                 std::thread::sleep(std::time::Duration::from_millis(1));
             }
-            table.add(READY, Unit::Milliseconds, peer.name, began.elapsed().as_secs_f64() * 1000.0);
+            table.add(READY, Unit::Milliseconds, peer.name, milliseconds(began.elapsed()));
         }
     }
     for peer in &*peers {

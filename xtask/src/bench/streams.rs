@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
+use super::cases::milliseconds;
 use super::peer::{Peer, Stage};
 use super::sample::{Table, Unit};
 
@@ -49,7 +50,7 @@ fn once(peer: &Peer, lines: &str, table: &mut Table) -> Result<()> {
     // A file of lines: busybox's `yes` and `head` together take longer than some engines, and would be measured.
     let id = peer.run(&[&args[..], options, &[&peer.image, "cat", "/lines"]].concat())?;
     peer.run(&["wait", &id])?;
-    table.add(WRITTEN, Unit::Milliseconds, peer.name, milliseconds(began));
+    table.add(WRITTEN, Unit::Milliseconds, peer.name, milliseconds(began.elapsed()));
     let expected = LINES as usize * (LINE.len() + 1);
     timed(peer, REPLAYED, &["logs", &id], expected, table)?;
     timed(peer, TAIL, &["logs", "--tail", "1000", &id], 1000 * (LINE.len() + 1), table)?;
@@ -123,10 +124,6 @@ fn enlarge(pipe: &impl std::os::fd::AsFd) {
 
 fn rate(seconds: f64) -> f64 {
     GIBIBYTE as f64 / seconds / 1e9
-}
-
-fn milliseconds(began: Instant) -> f64 {
-    began.elapsed().as_secs_f64() * 1000.0
 }
 
 /// Room for every engine's copy of the log.

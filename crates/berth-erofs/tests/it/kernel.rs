@@ -113,16 +113,5 @@ pub(crate) fn packed(source: &Path, name: &str, options: &[&str]) -> Vec<u8> {
 
 /// An entry like any other of its kind.
 pub(crate) fn entry(kind: Kind, path: &str, link: &str) -> Entry {
-    Entry {
-        path: path.into(),
-        link: link.into(),
-        kind,
-        mode: 0o755,
-        uid: 0,
-        gid: 0,
-        mtime: (1, 0),
-        device: (0, 0),
-        size: 0,
-        xattrs: Vec::new(),
-    }
+    Entry { link: link.into(), mode: 0o755, mtime: (1, 0), ..Entry::plain(kind, path) }
 }

@@ -145,19 +145,8 @@ mod tests {
 
     #[test]
     fn marks_are_read() {
-        let entry = |path: &str| Entry {
-            path: path.into(),
-            link: Vec::new(),
-            kind: Kind::File,
-            mode: 0o644,
-            uid: 0,
-            gid: 0,
-            mtime: (0, 0),
-            device: (0, 0),
-            size: 0,
-            xattrs: Vec::new(),
-        };
-        let read = |path: &str| item(entry(path), Some(Digest::of(b""))).map(|item| (item.path, item.what));
+        let read =
+            |path: &str| item(Entry::plain(Kind::File, path), Some(Digest::of(b""))).map(|item| (item.path, item.what));
         assert_eq!(read("./a/.wh.b"), Some((b"a/b".to_vec(), What::Whiteout)));
         assert_eq!(read(".wh.b"), Some((b"b".to_vec(), What::Whiteout)));
         assert_eq!(read("a/c/.wh..wh..opq"), Some((b"a/c".to_vec(), What::Opaque)));

@@ -134,17 +134,6 @@ fn write_image(path: &Path) -> Result<()> {
 
 fn archive() -> std::io::Result<Vec<u8>> {
     let mut writer = Writer::new(Stream(Vec::new()));
-    writer.entry(&Entry {
-        path: b"file".into(),
-        link: Vec::new(),
-        kind: Kind::File,
-        mode: 0o644,
-        uid: 0,
-        gid: 0,
-        mtime: (1, 0),
-        device: (0, 0),
-        size: 0,
-        xattrs: Vec::new(),
-    })?;
+    writer.entry(&Entry { mtime: (1, 0), ..Entry::plain(Kind::File, "file") })?;
     writer.finish().map(|stream| stream.0)
 }

@@ -188,20 +188,5 @@ fn manifest(
 
 /// An entry that is the same whenever and by whomever it is written.
 fn entry(kind: Kind, path: &str, size: u64) -> Entry {
-    Entry {
-        path: path.as_bytes().to_vec(),
-        link: Vec::new(),
-        kind,
-        mode: match kind {
-            Kind::File => 0o644,
-            Kind::Symlink => 0o777,
-            _ => 0o755,
-        },
-        uid: 0,
-        gid: 0,
-        mtime: (0, 0),
-        device: (0, 0),
-        size,
-        xattrs: Vec::new(),
-    }
+    Entry { size, ..Entry::plain(kind, path) }
 }
