@@ -145,13 +145,16 @@ mod tests {
 
     #[test]
     fn many_at_once_leave_nothing() {
-        let trash = tempfile::tempdir().unwrap();
-        let path = trash.path();
+        let (made, trash) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (made, path) = (made.path(), trash.path());
         std::thread::scope(|scope| {
             for thread in 0..8 {
                 scope.spawn(move || {
                     for number in 0..50 {
-                        std::fs::create_dir_all(path.join(format!("{thread}-{number}/a/b"))).unwrap();
+                        // Things come whole and by one rename: what was made in there could be gone half made.
+                        let name = format!("{thread}-{number}");
+                        std::fs::create_dir_all(made.join(&name).join("a/b")).unwrap();
+                        std::fs::rename(made.join(&name), path.join(&name)).unwrap();
                         empty_in_background(path.to_owned());
                     }
                 });
