@@ -374,7 +374,7 @@ mod tests {
         let blocks = whole.len() / BLOCK;
         let spoil = prop::collection::vec((0..blocks, 0..BLOCK, any::<u8>(), any::<bool>()), 1..6);
         let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
-            cases: 2000,
+            cases: ProptestConfig::default().cases * 8,
             failure_persistence: None,
             ..ProptestConfig::default()
         });

@@ -13,9 +13,10 @@ use super::Owner;
 use crate::{Entry, Kind};
 
 impl Owner {
-    fn of(self, entry: &Entry) -> Option<(Uid, Gid)> {
+    /// Whose something is that the archive says is `uid`'s and `gid`'s, unless it is ours as it is.
+    fn of(self, uid: u32, gid: u32) -> Option<(Uid, Gid)> {
         match self {
-            Self::Recorded => Some((Uid::from_raw(entry.uid), Gid::from_raw(entry.gid))),
+            Self::Recorded => Some((Uid::from_raw(uid), Gid::from_raw(gid))),
             Self::All { uid, gid } => Some((Uid::from_raw(uid), Gid::from_raw(gid))),
             Self::Ours => None,
         }
@@ -26,7 +27,7 @@ impl Owner {
 pub(super) fn set_open(file: impl AsFd, entry: &Entry, owner: Owner) -> Result<(), Errno> {
     let file = file.as_fd();
     // A change of owner takes setuid and capabilities away: so it comes first.
-    if let Some((uid, gid)) = owner.of(entry) {
+    if let Some((uid, gid)) = owner.of(entry.uid, entry.gid) {
         fchown(file, Some(uid), Some(gid))?;
     }
     fchmod(file, Mode::from_raw_mode(entry.mode))?;
@@ -36,9 +37,24 @@ pub(super) fn set_open(file: impl AsFd, entry: &Entry, owner: Owner) -> Result<(
     Ok(())
 }
 
+/// Dresses a directory that the archive does not list. It is nobody's but root's, also where the one above hands its
+/// group down (`S_ISGID`).
+pub(super) fn set_unlisted(directory: &OwnedFd, owner: Owner) -> Result<(), Errno> {
+    if let Some((uid, gid)) = owner.of(0, 0) {
+        fchown(directory, Some(uid), Some(gid))?;
+    }
+    fchmod(directory, Mode::from_raw_mode(0o755))
+}
+
+/// Dresses a whiteout: the same holds for it.
+pub(super) fn set_whiteout(parent: BorrowedFd<'_>, base: &[u8], mtime: (i64, u32)) -> Result<(), Errno> {
+    chownat(parent, base, Some(Uid::ROOT), Some(Gid::ROOT), AtFlags::SYMLINK_NOFOLLOW)?;
+    set_times_at(parent, base, mtime)
+}
+
 /// Dresses a link, device or pipe.
 pub(super) fn set_at(parent: BorrowedFd<'_>, base: &[u8], entry: &Entry, owner: Owner) -> Result<(), Errno> {
-    if let Some((uid, gid)) = owner.of(entry) {
+    if let Some((uid, gid)) = owner.of(entry.uid, entry.gid) {
         chownat(parent, base, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
     }
     if entry.kind != Kind::Symlink {
@@ -59,7 +75,7 @@ pub(super) fn set_at(parent: BorrowedFd<'_>, base: &[u8], entry: &Entry, owner: 
 }
 
 /// Sets the times of what is not open.
-pub(super) fn set_times_at(parent: BorrowedFd<'_>, base: &[u8], mtime: (i64, u32)) -> Result<(), Errno> {
+fn set_times_at(parent: BorrowedFd<'_>, base: &[u8], mtime: (i64, u32)) -> Result<(), Errno> {
     utimensat(parent, base, &times(mtime), AtFlags::SYMLINK_NOFOLLOW)
 }
 

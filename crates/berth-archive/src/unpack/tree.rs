@@ -180,8 +180,8 @@ impl Tree {
     pub(super) fn whiteout(&mut self, name: &Name, mark: &Entry) -> Step<()> {
         let parent = self.parent(name.parent())?;
         match mknodat(parent, name.base(), FileType::CharacterDevice, Mode::empty(), 0) {
-            Ok(()) => attributes::set_times_at(parent, name.base(), mark.mtime)
-                .map_err(failed("setting the times of", name.path())),
+            Ok(()) => attributes::set_whiteout(parent, name.base(), mark.mtime)
+                .map_err(failed("setting the attributes of", name.path())),
             // The layer has something of that name itself: it hides what is below, but for a directory's contents.
             Err(Errno::EXIST) => {
                 let there = statat(parent, name.base(), AtFlags::SYMLINK_NOFOLLOW)
@@ -277,10 +277,11 @@ impl Tree {
             Some(slash) => (&path[..slash], &path[slash + 1..]),
             None => (&b""[..], path),
         };
+        let owner = self.owner;
         let parent = self.parent(above)?;
         mkdirat(parent, base, Mode::RWXU).map_err(failed("making the directory", path))?;
         let (opened, real) = self.root.real(path).map_err(failed("opening the directory", path))?;
-        fchmod(&opened, Mode::from_raw_mode(0o755)).map_err(failed("opening up", path))?;
+        attributes::set_unlisted(&opened, owner).map_err(failed("setting the attributes of", path))?;
         Ok(Parent { opened, real })
     }
 

@@ -102,8 +102,19 @@ fn directories_times_stay_theirs() {
     same(&[(Directory, "b/x", "", 3), (Symlink, "a", "b", 1), (Directory, "a/x", "", 5), (File, "b/x/f", "", 1)]);
 }
 
+/// A directory that hands its group down (`S_ISGID`) does not to what the archive says nothing of.
+#[test]
+fn groups_are_not_inherited() {
+    use Kind::{Directory, File};
+    let above = Entry { mode: 0o2755, gid: 7, ..crate::kernel::entry(Directory, "b", "") };
+    for below in ["b/.wh.a", "b/c/.wh.a", "b/c/d/e"] {
+        let entries = [above.clone(), crate::kernel::entry(File, below, "")].map(|entry| (entry, Vec::new()));
+        assert_same(&archive(&entries));
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases * 2, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn both_forms_are_the_same(entries in prop::collection::vec(entry(), 1..25)) {

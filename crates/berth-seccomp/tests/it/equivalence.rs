@@ -8,7 +8,7 @@ use crate::interpreter::{Call, run};
 use crate::oracle::{X32_BIT, X86, X86_64, call, evaluate, profile, spec};
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases * 2, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_program_is_its_profile(
