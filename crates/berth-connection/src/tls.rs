@@ -5,10 +5,10 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
-use crate::Anybody;
+use crate::anybody::Anybody;
 use crate::pem::{authorities, certificates, private_key};
 
 /// Where the certificates lie. A pair is both of `cert` and `key`, or neither.
@@ -54,28 +54,43 @@ impl TlsFiles {
     /// # Errors
     /// One of them is missing, or is not what it should be.
     pub fn client(&self, known: RootCertStore) -> Result<ClientConfig, TlsError> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider.clone())
-            .with_safe_default_protocol_versions()
-            .expect("ring has the cipher suites of TLS 1.2 and 1.3");
-        let builder = match (self.verify, &self.ca) {
+        let roots = match (self.verify, &self.ca) {
             (true, Some(path)) => {
                 let wrong = |reason: String| TlsError::Authority { path: path.clone(), reason };
-                builder.with_root_certificates(authorities(path, known).map_err(wrong)?)
+                Some(authorities(path, known).map_err(wrong)?)
             }
-            (true, None) => builder.with_root_certificates(known),
-            (false, _) => builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider))),
+            (true, None) => Some(known),
+            (false, _) => None,
         };
-        match (&self.cert, &self.key) {
-            (None, None) => Ok(builder.with_no_client_auth()),
-            (cert, key) => {
-                let (cert, key) = (cert.clone().unwrap_or_default(), key.clone().unwrap_or_default());
-                let wrong = |reason: String| TlsError::Pair { cert: cert.clone(), key: key.clone(), reason };
-                let chain = certificates(&cert).map_err(wrong)?;
-                let secret = private_key(&key).map_err(wrong)?;
-                builder.with_client_auth_cert(chain, secret).map_err(|error| wrong(error.to_string()))
-            }
-        }
+        let (cert, key) = (self.cert.clone().unwrap_or_default(), self.key.clone().unwrap_or_default());
+        let wrong = |reason: String| TlsError::Pair { cert: cert.clone(), key: key.clone(), reason };
+        let own = match (&self.cert, &self.key) {
+            (None, None) => None,
+            _ => Some((certificates(&cert).map_err(wrong)?, private_key(&key).map_err(wrong)?)),
+        };
+        client(roots, own).map_err(|error| wrong(error.to_string()))
+    }
+}
+
+/// A certificate, with those between it and its authority behind it, and its key.
+pub type Own = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+/// TLS that believes who comes from `roots`, or without them anybody, and shows `own`.
+///
+/// # Errors
+/// The key is none that ring knows, or not the certificate's.
+pub fn client(roots: Option<RootCertStore>, own: Option<Own>) -> Result<ClientConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .expect("ring has the cipher suites of TLS 1.2 and 1.3");
+    let builder = match roots {
+        Some(roots) => builder.with_root_certificates(roots),
+        None => builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider))),
+    };
+    match own {
+        None => Ok(builder.with_no_client_auth()),
+        Some((chain, key)) => builder.with_client_auth_cert(chain, key),
     }
 }
 

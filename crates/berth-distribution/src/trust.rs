@@ -3,9 +3,8 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use berth_connection::Anybody;
+use berth_connection::Own;
 use rustls::ClientConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -84,7 +83,7 @@ impl Certificates {
         Ok(())
     }
 
-    fn own(&self) -> Result<Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>, Error> {
+    fn own(&self) -> Result<Option<Own>, Error> {
         let Some((certificate, key)) = &self.own else { return Ok(None) };
         let wrong = |what: &str, why: String| Error::Malformed(format!("the client {what} for this registry: {why}"));
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificate).collect();
@@ -100,20 +99,9 @@ impl Trust {
         if let Some(reason) = &self.certificates.broken {
             return Err(Error::Malformed(reason.clone()));
         }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider.clone())
-            .with_safe_default_protocol_versions()
-            .expect("ring has the cipher suites of TLS 1.2 and 1.3");
-        let builder = match self.anybody {
-            true => builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider))),
-            false => builder.with_root_certificates(self.roots()?),
-        };
-        match self.certificates.own()? {
-            None => Ok(builder.with_no_client_auth()),
-            Some((chain, key)) => builder
-                .with_client_auth_cert(chain, key)
-                .map_err(|e| Error::Malformed(format!("the client certificate for this registry: {e}"))),
-        }
+        let roots = if self.anybody { None } else { Some(self.roots()?) };
+        berth_connection::client(roots, self.certificates.own()?)
+            .map_err(|e| Error::Malformed(format!("the client certificate for this registry: {e}")))
     }
 
     fn roots(&self) -> Result<rustls::RootCertStore, Error> {

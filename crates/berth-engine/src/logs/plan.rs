@@ -5,7 +5,7 @@ use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use berth_shim::protocol::{Endpoint, Form, LogDriver as Kept, LogPlan, RemotePlan, SyslogForm};
+use berth_shim::protocol::{Endpoint, Form, LogDriver as Kept, LogPlan, LogTls, RemotePlan, SyslogForm};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -73,7 +73,6 @@ fn make_directory(path: &Path) -> Result<()> {
 fn remote(log: &LogSpec, settings: &Settings, subject: &Subject<'_>) -> Result<Option<RemotePlan>> {
     let short: String = subject.id.chars().take(12).collect();
     let tag = || settings.tag_of(subject, &short).map_err(starting);
-    let mut tls = None;
     let (to, form) = match (log.driver, &settings.syslog) {
         (LogDriver::Journald, _) => {
             UnixDatagram::unbound()
@@ -82,14 +81,10 @@ fn remote(log: &LogSpec, settings: &Settings, subject: &Subject<'_>) -> Result<O
             let form = Form::Journal { fields: journal_fields(settings, subject, &short, tag()?) };
             (vec![Endpoint::Datagram(JOURNAL.into())], form)
         }
-        (LogDriver::Syslog, Some(syslog)) => {
-            if let Address::Tls(terms, _) = &syslog.address {
-                tls = Some(terms.clone());
-            }
-            (reach(&syslog.address)?, syslog_form(syslog, subject, tag()?))
-        }
+        (LogDriver::Syslog, Some(syslog)) => (reach(&syslog.address)?, syslog_form(syslog, subject, tag()?)),
         _ => return Ok(None),
     };
+    let tls = settings.syslog.as_ref().and_then(|syslog| syslog.address.tls()).cloned();
     Ok(Some(RemotePlan { to, form, buffer: settings.buffer, tls }))
 }
 
@@ -130,14 +125,12 @@ fn reach(address: &Address) -> Result<Vec<Endpoint>> {
             .map(|endpoint| vec![endpoint])
             .ok_or_else(|| starting(format!("dial unix {}: connect: connection refused", path.display()))),
         Address::Udp(host, port) => Ok(resolve("udp", host, *port)?.into_iter().map(Endpoint::Udp).collect()),
-        Address::Tcp(host, port) => {
+        Address::Tcp(host, port) | Address::Tls(LogTls { server: host, .. }, port) => {
             let addresses = resolve("tcp", host, *port)?;
-            dial(&addresses)?;
-            Ok(addresses.into_iter().map(Endpoint::Tcp).collect())
-        }
-        Address::Tls(tls, port) => {
-            let addresses = resolve("tcp", &tls.server, *port)?;
-            tls.greet(dial(&addresses)?).map_err(starting)?;
+            let stream = dial(&addresses)?;
+            if let Some(tls) = address.tls() {
+                tls.greet(stream).map_err(starting)?;
+            }
             Ok(addresses.into_iter().map(Endpoint::Tcp).collect())
         }
     }

@@ -32,6 +32,16 @@ pub(crate) enum Address {
     Tls(LogTls, u16),
 }
 
+impl Address {
+    /// What a connection there is under, if anything.
+    pub(crate) fn tls(&self) -> Option<&LogTls> {
+        match self {
+            Self::Tls(tls, _) => Some(tls),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Syslog {
     pub(crate) address: Address,
