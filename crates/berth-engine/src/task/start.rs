@@ -168,5 +168,8 @@ impl Task {
             tracing::error!(id = %self.id, %error, "recording a failed start");
         }
         self.show();
+        // It had joined its network before its program was looked for.
+        let view = self.shared.view();
+        ["connect", "disconnect"].into_iter().for_each(|action| self.ground.publish_network(&view, action));
     }
 }
