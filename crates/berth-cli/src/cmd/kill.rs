@@ -20,8 +20,5 @@ pub(crate) const COMMAND: Command = Command {
 
 fn run(session: &Session, parsed: &Parsed) -> Outcome {
     let signal = parsed.text("signal");
-    each(session, &parsed.args, |client, name| {
-        let signal = signal.clone();
-        async move { client.kill_container(&name, &signal).await }
-    })
+    each(session, &parsed.args, async |client, name| client.kill_container(name, &signal).await)
 }

@@ -56,8 +56,6 @@ pub(crate) mod version;
 pub(crate) mod volume;
 pub(crate) mod wait;
 
-use std::future::Future;
-
 use berth_api::Filters;
 use berth_client::{Client, Error};
 
@@ -65,18 +63,31 @@ use crate::failure::{Failure, Outcome};
 use crate::flag::Parsed;
 use crate::session::Session;
 
-/// Does something to each argument and prints the argument when it worked. Goes on after a failure; the exit code
-/// says whether there was one.
-pub(crate) fn each<F>(session: &Session, args: &[String], action: impl Fn(Client, String) -> F) -> Outcome
-where
-    F: Future<Output = Result<(), Error>>,
-{
+/// Does something to each argument, and prints the argument when it worked.
+pub(crate) fn each(
+    session: &Session,
+    args: &[String],
+    action: impl AsyncFn(&Client, &str) -> Result<(), Error>,
+) -> Outcome {
+    each_says(session, args, async |client, arg| {
+        action(client, arg).await?;
+        Ok(format!("{arg}\n"))
+    })
+}
+
+/// Does something to each argument, and prints what came of it. Goes on after a failure; the exit code says whether
+/// there was one.
+pub(crate) fn each_says(
+    session: &Session,
+    args: &[String],
+    action: impl AsyncFn(&Client, &str) -> Result<String, Error>,
+) -> Outcome {
     let client = session.client()?;
     let failed = session.block_on(async {
         let mut failed = false;
         for arg in args {
-            match action(client.clone(), arg.clone()).await {
-                Ok(()) => crate::print(&format!("{arg}\n")),
+            match action(&client, arg).await {
+                Ok(text) => crate::print(&text),
                 Err(error) => {
                     failed = true;
                     eprintln!("{error}");
@@ -86,6 +97,17 @@ where
         failed
     })?;
     if failed { Err(Failure::silent(1)) } else { Ok(0) }
+}
+
+/// `--force`: what is not there any more is told, but is no failure.
+pub(crate) fn gone_is_fine<T: Default>(result: Result<T, Error>) -> Result<T, Error> {
+    result.or_else(|error| match error.is_not_found() {
+        true => {
+            eprintln!("{error}");
+            Ok(T::default())
+        }
+        false => Err(error),
+    })
 }
 
 /// `--filter`: `name=value`.

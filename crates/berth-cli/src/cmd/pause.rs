@@ -19,5 +19,5 @@ pub(crate) const COMMAND: Command = Command {
 };
 
 fn run(session: &Session, parsed: &Parsed) -> Outcome {
-    each(session, &parsed.args, |client, name| async move { client.pause_container(&name).await })
+    each(session, &parsed.args, async |client, name| client.pause_container(name).await)
 }

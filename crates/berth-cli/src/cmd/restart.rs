@@ -20,8 +20,5 @@ pub(crate) const COMMAND: Command = Command {
 
 fn run(session: &Session, parsed: &Parsed) -> Outcome {
     let options = stop::options(parsed);
-    each(session, &parsed.args, |client, name| {
-        let options = options.clone();
-        async move { client.restart_container(&name, &options).await }
-    })
+    each(session, &parsed.args, async |client, name| client.restart_container(name, &options).await)
 }

@@ -2,8 +2,9 @@
 
 use berth_client::RemoveOptions;
 
+use crate::cmd::{each_says, gone_is_fine};
 use crate::command::{Args, Command};
-use crate::failure::{Failure, Outcome};
+use crate::failure::Outcome;
 use crate::flag::{Flag, Parsed};
 use crate::session::Session;
 
@@ -25,20 +26,8 @@ pub(crate) const COMMAND: Command = Command {
 
 fn run(session: &Session, parsed: &Parsed) -> Outcome {
     let options = RemoveOptions { force: parsed.on("force"), volumes: parsed.on("volumes"), link: parsed.on("link") };
-    let client = session.client()?;
-    let failed = session.block_on(async {
-        let mut failed = false;
-        for arg in &parsed.args {
-            match client.remove_container(arg.trim_matches('/'), options).await {
-                Ok(()) => crate::print(&format!("{arg}\n")),
-                Err(error) if options.force && error.is_not_found() => eprintln!("{error}"),
-                Err(error) => {
-                    failed = true;
-                    eprintln!("{error}");
-                }
-            }
-        }
-        failed
-    })?;
-    if failed { Err(Failure::silent(1)) } else { Ok(0) }
+    each_says(session, &parsed.args, async |client, name| {
+        let removed = client.remove_container(name.trim_matches('/'), options).await.map(|()| format!("{name}\n"));
+        if options.force { gone_is_fine(removed) } else { removed }
+    })
 }

@@ -1,9 +1,11 @@
 //! `rmi` and `image rm`.
 
+use berth_api::image::ImageDeleted;
 use berth_client::RemoveImage;
 
+use crate::cmd::{each_says, gone_is_fine};
 use crate::command::{Args, Command};
-use crate::failure::{Failure, Outcome};
+use crate::failure::Outcome;
 use crate::flag::{Flag, Parsed};
 use crate::session::Session;
 
@@ -29,26 +31,14 @@ pub(crate) const RM: Command = Command { name: "rm", usage: "rm [OPTIONS] IMAGE 
 fn run(session: &Session, parsed: &Parsed) -> Outcome {
     let platforms = parsed.all("platform").map(super::platform_json).collect::<Result<Vec<_>, _>>()?;
     let options = RemoveImage { force: parsed.on("force"), no_prune: parsed.on("no-prune"), platforms };
-    let client = session.client()?;
-    let failed = session.block_on(async {
-        let mut failed = false;
-        for name in &parsed.args {
-            match client.remove_image(name, &options).await {
-                Ok(gone) => {
-                    for line in gone {
-                        let deleted = line.deleted.map(|id| format!("Deleted: {id}\n"));
-                        crate::print(
-                            &deleted.or(line.untagged.map(|r| format!("Untagged: {r}\n"))).unwrap_or_default(),
-                        );
-                    }
-                }
-                Err(error) => {
-                    failed |= !(options.force && error.is_not_found());
-                    eprintln!("{error}");
-                }
-            }
-        }
-        failed
-    })?;
-    if failed { Err(Failure::silent(1)) } else { Ok(0) }
+    each_says(session, &parsed.args, async |client, name| {
+        let removed = client.remove_image(name, &options).await;
+        let gone = if options.force { gone_is_fine(removed) } else { removed }?;
+        Ok(gone.into_iter().filter_map(|what| said(&what)).collect())
+    })
+}
+
+fn said(what: &ImageDeleted) -> Option<String> {
+    let deleted = what.deleted.as_ref().map(|id| format!("Deleted: {id}\n"));
+    deleted.or_else(|| what.untagged.as_ref().map(|reference| format!("Untagged: {reference}\n")))
 }

@@ -34,8 +34,5 @@ pub(super) fn options(parsed: &Parsed) -> StopOptions {
 
 fn run(session: &Session, parsed: &Parsed) -> Outcome {
     let options = options(parsed);
-    each(session, &parsed.args, |client, name| {
-        let options = options.clone();
-        async move { client.stop_container(&name, &options).await }
-    })
+    each(session, &parsed.args, async |client, name| client.stop_container(name, &options).await)
 }

@@ -2,8 +2,9 @@
 
 use berth_client::WaitCondition;
 
+use crate::cmd::each_says;
 use crate::command::{Args, Command};
-use crate::failure::{Failure, Outcome};
+use crate::failure::Outcome;
 use crate::flag::Parsed;
 use crate::session::Session;
 
@@ -20,20 +21,8 @@ pub(crate) const COMMAND: Command = Command {
 };
 
 fn run(session: &Session, parsed: &Parsed) -> Outcome {
-    let client = session.client()?;
-    let failed = session.block_on(async {
-        let mut failed = false;
-        for name in &parsed.args {
-            let exit = async { client.wait_container(name, WaitCondition::NotRunning).await?.finish().await };
-            match exit.await {
-                Ok(exit) => crate::print(&format!("{}\n", exit.status_code)),
-                Err(error) => {
-                    failed = true;
-                    eprintln!("{error}");
-                }
-            }
-        }
-        failed
-    })?;
-    if failed { Err(Failure::silent(1)) } else { Ok(0) }
+    each_says(session, &parsed.args, async |client, name| {
+        let exit = client.wait_container(name, WaitCondition::NotRunning).await?.finish().await?;
+        Ok(format!("{}\n", exit.status_code))
+    })
 }

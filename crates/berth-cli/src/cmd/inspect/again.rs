@@ -3,6 +3,7 @@
 use berth_api::{ContainerConfig, decode};
 use berth_client::Client;
 
+use crate::cmd::each_says;
 use crate::failure::{Failure, Outcome};
 use crate::flag::Parsed;
 use crate::respell;
@@ -15,23 +16,11 @@ pub(super) fn print(session: &Session, parsed: &Parsed) -> Outcome {
             "--run prints a command line for containers: --format, --size and other types don't go with it",
         ));
     }
-    let client = session.client()?;
-    session.block_on(async {
-        let mut failed = false;
-        for name in &parsed.args {
-            match line(&client, name).await {
-                Ok(line) => {
-                    crate::print(&format!("{}\n", respell::line(session.program.0, &line.words)));
-                    line.unsaid.iter().for_each(|what| eprintln!("WARNING: {name}: no flag says {what}"));
-                }
-                Err(error) => {
-                    failed = true;
-                    eprintln!("{error}");
-                }
-            }
-        }
-        if failed { Err(Failure::silent(1)) } else { Ok(0) }
-    })?
+    each_says(session, &parsed.args, async |client, name| {
+        let line = line(client, name).await?;
+        line.unsaid.iter().for_each(|what| eprintln!("WARNING: {name}: no flag says {what}"));
+        Ok(format!("{}\n", respell::line(session.program.0, &line.words)))
+    })
 }
 
 async fn line(client: &Client, name: &str) -> Result<respell::Line, berth_client::Error> {

@@ -1,7 +1,8 @@
 //! `network rm`.
 
+use crate::cmd::each_says;
 use crate::command::{Args, Command};
-use crate::failure::{Failure, Outcome};
+use crate::failure::Outcome;
 use crate::flag::{Flag, Parsed};
 use crate::session::Session;
 
@@ -18,20 +19,8 @@ pub(crate) const COMMAND: Command = Command {
 };
 
 fn run(session: &Session, parsed: &Parsed) -> Outcome {
-    let client = session.client()?;
-    let failed = session.block_on(async {
-        let mut failed = false;
-        for name in &parsed.args {
-            match client.remove_network(name).await {
-                Ok(()) => crate::print(&format!("{name}\n")),
-                Err(error) if parsed.on("force") && error.is_not_found() => {}
-                Err(error) => {
-                    failed = true;
-                    eprintln!("{error}");
-                }
-            }
-        }
-        failed
-    })?;
-    if failed { Err(Failure::silent(1)) } else { Ok(0) }
+    each_says(session, &parsed.args, async |client, name| match client.remove_network(name).await {
+        Err(error) if parsed.on("force") && error.is_not_found() => Ok(String::new()),
+        removed => removed.map(|()| format!("{name}\n")),
+    })
 }

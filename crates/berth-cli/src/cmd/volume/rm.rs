@@ -20,5 +20,5 @@ pub(crate) const COMMAND: Command = Command {
 
 fn run(session: &Session, parsed: &Parsed) -> Outcome {
     let force = parsed.on("force");
-    each(session, &parsed.args, |client, name| async move { client.remove_volume(&name, force).await })
+    each(session, &parsed.args, async |client, name| client.remove_volume(name, force).await)
 }
