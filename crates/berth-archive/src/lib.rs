@@ -11,6 +11,7 @@
 //! knows neither images nor containers, but the marks by which layers and overlay say that something is gone.
 
 mod header;
+mod input;
 mod output;
 pub mod pack;
 mod pax;
@@ -19,6 +20,7 @@ mod sparse;
 mod unpack;
 mod writer;
 
+pub use input::Joined;
 pub use output::{Output, Pieces, Stream};
 pub use reader::Reader;
 pub use unpack::{

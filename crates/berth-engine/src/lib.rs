@@ -49,7 +49,7 @@ pub use containers::{Attachment, Containers, Created, Exit, Foreseen, WaitFuture
 pub use engine::{Engine, EngineConfig};
 pub use error::{Error, ErrorKind, Result};
 pub use events::{Event, EventKind, Events, Subscription};
-pub use files::{Archive, Change, ChangeKind, CommitRequest, ExtractOptions, PathStat, Pieces, Reader, config_of};
+pub use files::{Archive, Change, ChangeKind, CommitRequest, ExtractOptions, PathStat, Pieces, config_of};
 pub use filters::check_seccomp_profile;
 pub use ground::network_id;
 pub use health::{Health, HealthCheck, HealthStatus, OnFailure, Probe};

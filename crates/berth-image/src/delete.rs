@@ -8,7 +8,7 @@ use berth_state::Transaction;
 use crate::family;
 use crate::lease::Claims;
 use crate::need::{Needed, Unneeded};
-use crate::record::{HoldRecord, ImageRecord, LayerRecord, NameRecord, ParentRecord, hold_key, holders};
+use crate::record::{ImageRecord, LayerRecord, NameRecord, ParentRecord, holders};
 use crate::resolve::{is_id_prefix, name_key, names, resolve};
 use crate::{Error, Result};
 
@@ -230,33 +230,4 @@ fn is_single(references: &[Reference]) -> bool {
 
 fn short(id: &str) -> String {
     id.chars().take(12).collect()
-}
-
-/// Claims an image for a container; tells whether it is (still) here.
-pub(crate) fn hold(tx: &mut Transaction<'_>, image: &ImageId, container: &str) -> berth_state::Result<bool> {
-    let Some(record) = tx.get::<ImageRecord>(image.as_str())? else { return Ok(false) };
-    let hold = HoldRecord { container: container.to_owned(), layers: record.layers };
-    tx.put(&hold_key(image, container), &hold)?;
-    Ok(true)
-}
-
-/// Takes a claim back where the image is there and nothing goes with it. An image that is deleted later finds the claim
-/// gone, so nobody has to be asked what else is claimed.
-pub(crate) fn let_go(tx: &mut Transaction<'_>, image: &ImageId, container: &str) -> berth_state::Result<bool> {
-    let is_there = tx.exists::<ImageRecord>(image.as_str())?;
-    if is_there {
-        tx.delete::<HoldRecord>(&hold_key(image, container))?;
-    }
-    Ok(is_there)
-}
-
-/// Takes a claim back; what nobody else needs then is given back for removal.
-pub(crate) fn release(tx: &mut Transaction<'_>, image: &ImageId, container: &str, claims: &Claims) -> Result<Unneeded> {
-    let key = hold_key(image, container);
-    let Some(hold) = tx.get::<HoldRecord>(&key)? else { return Ok(Unneeded::default()) };
-    tx.delete::<HoldRecord>(&key)?;
-    if tx.exists::<ImageRecord>(image.as_str())? {
-        return Ok(Unneeded::default());
-    }
-    remove_unneeded(tx, &hold.layers, Vec::new(), claims)
 }

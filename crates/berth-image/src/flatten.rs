@@ -12,7 +12,6 @@ use jiff::Timestamp;
 
 use crate::assembled::{Assembly, Dialect, assemble, layer_of_tar};
 use crate::layers::incoming::Arrived;
-use crate::record::LayerRecord;
 use crate::store::Inner;
 use crate::{Error, Image, ImageStore, Result, snapshot};
 
@@ -35,8 +34,7 @@ fn flatten(inner: &Arc<Inner>, image: &Image, name: Option<&Reference>) -> Resul
     let made = layer(inner, &root)?;
     let chain = ChainId::extend(None, &made.diff_id);
     let lease = inner.lease(vec![chain.clone()], vec![made.diff_id.digest().clone()]);
-    let there = inner.state.read(|reader| reader.get::<LayerRecord>(chain.as_str()))?;
-    let layer = match there {
+    let layer = match inner.layer(&chain)? {
         Some(there) => there,
         None => {
             let record = made.record(None, made.plain(Dialect::Oci.layer()), false);

@@ -157,8 +157,7 @@ impl Fresh {
         if let Some(kept) = kept.filter(|kept| !inner.content.contains(kept.digest())) {
             kept.publish()?;
         }
-        let there = inner.state.read(|reader| reader.get::<LayerRecord>(chain.as_str()))?;
-        if let Some(there) = there {
+        if let Some(there) = inner.layer(&chain)? {
             return Ok((chain, there));
         }
         let record = arrived.record(parent, blob, is_kept);

@@ -32,8 +32,7 @@ pub(crate) fn open_layer(inner: &Inner, blob: &Digest) -> Result<Box<dyn Read + 
 /// A layer's archive, uncompressed, whatever form the layer has. Of one that keeps neither it nor its blob, it is made
 /// of the files: they are the same, the bytes may be others.
 pub(crate) fn open_archive(inner: &Inner, chain: &ChainId) -> Result<Box<dyn Read + Send>> {
-    let layer = inner.state.read(|reader| reader.get::<LayerRecord>(chain.as_str()))?;
-    let layer = layer.ok_or_else(|| Error::Content(format!("layer {chain} is not in the store")))?;
+    let layer = inner.layer(chain)?.ok_or_else(|| Error::Content(format!("layer {chain} is not in the store")))?;
     open(inner, chain, &layer)
 }
 

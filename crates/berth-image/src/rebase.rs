@@ -107,8 +107,7 @@ fn rebase(inner: &Arc<Inner>, image: &Image, from: &Image, onto: &Image, name: O
         let chain = ChainId::extend(parent.as_ref(), &layer.diff_id);
         lease.layer(&chain);
         lease.blob(&layer.blob.digest);
-        let there = inner.state.read(|reader| reader.get::<LayerRecord>(chain.as_str()))?;
-        let layer = match there {
+        let layer = match inner.layer(&chain)? {
             Some(there) => there,
             None => again(inner, own, &layer, parent.as_ref(), &chain)?,
         };
@@ -122,8 +121,7 @@ fn rebase(inner: &Arc<Inner>, image: &Image, from: &Image, onto: &Image, name: O
 }
 
 fn recorded(inner: &Inner, chain: &ChainId) -> Result<LayerRecord> {
-    let record = inner.state.read(|reader| reader.get::<LayerRecord>(chain.as_str()))?;
-    record.ok_or_else(|| Error::Content(format!("layer {chain} is not in the store")))
+    inner.layer(chain)?.ok_or_else(|| Error::Content(format!("layer {chain} is not in the store")))
 }
 
 /// The same layer in another place; it comes in the same blob.

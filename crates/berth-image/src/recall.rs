@@ -38,7 +38,7 @@ impl Inner {
             if self.content.contains(&blob.digest) {
                 continue;
             }
-            let layer = self.state.read(|reader| reader.get::<LayerRecord>(chain.as_str()))?;
+            let layer = self.layer(chain)?;
             let plain = layer.is_some_and(|layer| {
                 let given = !layer.kept && layer.blob.digest == blob.digest;
                 let within = layer.kept && self.content.contains(&layer.blob.digest);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use berth_distribution::Credentials;
 use berth_oci::{ChainId, Digest, ImageId, Platform, Reference};
-use berth_state::{Durability, Transaction};
+use berth_state::Durability;
 
 use crate::delete::{self, DeleteOptions, Deleted};
 use crate::layers::Layers;
@@ -14,7 +14,7 @@ use crate::lease::Leases;
 use crate::need::Unneeded;
 use crate::pull::{self, Transfers};
 use crate::push::Uploads;
-use crate::record::{HoldRecord, ImageRecord, LayerRecord, NameRecord, hold_key};
+use crate::record::{ImageRecord, NameRecord};
 use crate::resolve::{parse_key, resolve};
 use crate::{Error, Image, Lower, PullEvent, Result};
 
@@ -278,82 +278,10 @@ impl ImageStore {
         Ok(gone.lines)
     }
 
-    /// Claims an image for a container, within the transaction that records the container; tells whether the image
-    /// is (still) here.
-    ///
-    /// # Errors
-    /// When the records cannot be read or written.
-    pub fn hold_in(tx: &mut Transaction<'_>, image: &ImageId, container: &str) -> berth_state::Result<bool> {
-        delete::hold(tx, image, container)
-    }
-
-    /// As [`Self::hold_in`], by itself. Relaxed: the container's own record, written after it, takes it to disk.
-    ///
-    /// # Errors
-    /// [`Error::Vanished`], or when the records cannot be written.
-    pub fn hold(&self, image: &ImageId, container: &str) -> Result<()> {
-        let (id, owner) = (image.clone(), container.to_owned());
-        match self.inner.state.write(Durability::Relaxed, move |tx| delete::hold(tx, &id, &owner))? {
-            true => Ok(()),
-            false => Err(Error::Vanished(image.clone())),
-        }
-    }
-
-    /// Takes a container's claim back; layers of an image that was deleted meanwhile go with it.
-    ///
-    /// # Errors
-    /// When the records cannot be written.
-    pub fn release(&self, image: &ImageId, container: &str) -> Result<()> {
-        let (id, owner) = (image.clone(), container.to_owned());
-        let mut leases = self.inner.leases();
-        let claims = leases.claims();
-        // Layers go only where the image was deleted by force. Then the records must be gone for good before the
-        // files are: a record that comes back after a loss of power would promise a layer that is not there.
-        let last = !self.inner.state.read(|reader| reader.exists::<ImageRecord>(image.as_str()))?;
-        let durability = if last { Durability::Synced } else { Durability::Relaxed };
-        let gone = self.inner.state.try_write(durability, move |tx| delete::release(tx, &id, &owner, &claims))?;
-        self.inner.discard(&gone);
-        leases.spare(gone.spared);
-        Ok(())
-    }
-
-    /// As [`Self::release`], within the transaction that removes the container's record; false: the image was deleted
-    /// meanwhile, so that its layers may go with the claim, and [`Self::release`] must see to it.
-    ///
-    /// # Errors
-    /// When the records cannot be read or written.
-    pub fn release_in(tx: &mut Transaction<'_>, image: &ImageId, container: &str) -> berth_state::Result<bool> {
-        delete::let_go(tx, image, container)
-    }
-
-    /// Takes back the claims of containers that are no more (for the engine's start).
-    ///
-    /// # Errors
-    /// When the records cannot be read or written.
-    pub fn retain_holds(&self, lives: &dyn Fn(&str) -> bool) -> Result<()> {
-        let holds = self.inner.state.read(|reader| reader.list::<HoldRecord>())?;
-        for (key, hold) in holds.into_iter().filter(|(_, hold)| !lives(&hold.container)) {
-            if let Some(image) = key.split('/').next().and_then(|id| ImageId::parse(id).ok()) {
-                self.release(&image, &hold.container)?;
-            }
-        }
-        Ok(())
-    }
-
     /// The layers of an image's root file system, topmost first, never none.
     #[must_use]
     pub fn root(&self, image: &Image) -> Vec<Lower> {
         self.inner.layers.lowers(&image.layers)
-    }
-
-    /// As [`Self::root`], of the image that a container holds, which may have been deleted by force.
-    ///
-    /// # Errors
-    /// [`Error::NoSuchImage`] if the container holds no such image.
-    pub fn held_root(&self, image: &ImageId, container: &str) -> Result<Vec<Lower>> {
-        let hold = self.inner.state.read(|reader| reader.get::<HoldRecord>(&hold_key(image, container)))?;
-        let hold = hold.ok_or_else(|| Error::NoSuchImage(image.to_string()))?;
-        Ok(self.inner.layers.lowers(&hold.layers))
     }
 }
 
@@ -374,30 +302,6 @@ impl Inner {
             tracing::warn!(error = %crate::error::chain(&error), "blobs could not be removed; the next start does it");
         }
         self.layers.discard(&gone.layers);
-    }
-
-    /// Whether a layer is recorded and everything that its record promises is here.
-    pub(crate) fn has_layer(&self, chain: &ChainId) -> Result<bool> {
-        let Some(layer) = self.state.read(|reader| reader.get::<LayerRecord>(chain.as_str()))? else {
-            return Ok(false);
-        };
-        // Earlier versions say `kept` of layers that were made here, too.
-        let made_here = layer.blob.digest == *layer.diff_id.digest();
-        let blob = !layer.kept || made_here || self.content.contains(&layer.blob.digest);
-        Ok(blob && self.layers.exists(chain))
-    }
-
-    /// Whether everything of an image is here.
-    pub(crate) fn is_whole(&self, image: &ImageRecord) -> Result<bool> {
-        if !image.documents().all(|digest| self.content.contains(digest)) {
-            return Ok(false);
-        }
-        for chain in &image.layers {
-            if !self.has_layer(chain)? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
 }
 

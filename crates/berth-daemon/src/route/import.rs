@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use berth_api::progress::JsonMessage;
-use berth_engine::Reader;
+use berth_archive::Joined;
 use berth_image::Import;
 use berth_oci::{ImageId, Platform};
 use bytes::Bytes;
@@ -32,10 +32,12 @@ pub(crate) async fn import(mut call: Call) -> Result<Answer, ApiError> {
     };
     let source = call.query.text("fromSrc").to_owned();
     let (sender, messages) = unbounded_channel();
-    let (pieces, archive) = channel(QUEUE);
+    let (pieces, mut archive) = channel(QUEUE);
     let (daemon, body) = (call.daemon.clone(), call.body);
     let task = progress::Task::of(async move {
-        if let Err(error) = run(daemon, &source, body, import, (Reader::new(archive), pieces), &sender).await {
+        if let Err(error) =
+            run(daemon, &source, body, import, (Joined::new(move || archive.blocking_recv()), pieces), &sender).await
+        {
             drop(sender.send(Err(error)));
         }
     });
@@ -64,7 +66,7 @@ fn parse(query: &Query) -> Result<Import, ApiError> {
     Ok(Import { config: berth_engine::config_of(&changes)?, comment, platform, name })
 }
 
-type Ends = (Reader, Sender<io::Result<Bytes>>);
+type Ends = (Joined<Bytes>, Sender<io::Result<Bytes>>);
 
 async fn run(
     daemon: Arc<Daemon>,

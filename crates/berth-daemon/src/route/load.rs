@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use berth_api::progress::JsonMessage;
-use berth_engine::Reader;
+use berth_archive::Joined;
 use berth_image::LoadEvent;
 use berth_oci::Platform;
+use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::image_events;
@@ -26,13 +27,15 @@ pub(crate) async fn load(mut call: Call) -> Result<Answer, ApiError> {
             return Err(error);
         }
     };
-    let (pieces, archive) = mpsc::channel(QUEUE);
+    let (pieces, mut archive) = mpsc::channel(QUEUE);
     let (sender, messages) = mpsc::unbounded_channel();
     let (daemon, mut body) = (call.daemon, call.body);
     tokio::spawn(async move {
         let telling = Messages::new(sender.clone());
         let loading = tokio::task::spawn_blocking(move || {
-            take(&daemon, Reader::new(archive), platform.as_ref(), &|event| show(&telling, quiet, event))
+            take(&daemon, Joined::new(move || archive.blocking_recv()), platform.as_ref(), &|event| {
+                show(&telling, quiet, event)
+            })
         });
         let (loaded, ()) = tokio::join!(loading, pump(&mut body, pieces));
         let failed = match loaded {
@@ -48,7 +51,7 @@ pub(crate) async fn load(mut call: Call) -> Result<Answer, ApiError> {
 
 fn take(
     daemon: &Arc<Daemon>,
-    archive: Reader,
+    archive: Joined<Bytes>,
     platform: Option<&Platform>,
     told: &(dyn Fn(LoadEvent) + Send + Sync),
 ) -> Result<(), berth_image::Error> {

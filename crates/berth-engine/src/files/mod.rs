@@ -27,7 +27,7 @@ pub use changes::{Change, ChangeKind};
 pub use commit::CommitRequest;
 pub use import::config_of;
 pub use path::PathStat;
-pub use stream::{Archive, Pieces, Reader};
+pub use stream::{Archive, Pieces};
 
 use path::Asked;
 use root::Root;
@@ -87,7 +87,7 @@ impl Containers {
             let owner = if options.own { owner(&root, &user)? } else { Owner::Recorded };
             let target = Target { root: root.reopened()?, directory: root.below(&directory)?, rename: None };
             let rules = Rules { owner, keep_kind: options.keep_kind };
-            let plain = plain(stream::Reader::new(archive)).map_err(|e| broken(&path, e.to_string()))?;
+            let plain = plain(stream::reader(archive)).map_err(|e| broken(&path, e.to_string()))?;
             extract(plain, target, rules, &path)
         })
         .await
@@ -172,7 +172,7 @@ fn broken(path: &str, why: String) -> Error {
 }
 
 /// An archive without its compression. One that has none is not copied on the way.
-fn plain(mut incoming: stream::Reader) -> io::Result<Box<dyn BufRead>> {
+fn plain(mut incoming: impl BufRead + Send + 'static) -> io::Result<Box<dyn BufRead>> {
     Ok(match berth_image::is_plain(incoming.fill_buf()?) {
         true => Box::new(incoming),
         false => Box::new(BufReader::with_capacity(BUFFER, berth_image::decompress(incoming)?)),

@@ -1,9 +1,9 @@
 //! Archives between a blocking thread, which makes or takes them, and everybody else.
 
-use std::io::{self, BufRead};
+use std::io;
 
-use berth_archive::{Output, Writer};
-use bytes::{Buf, Bytes};
+use berth_archive::{Joined, Output, Writer};
+use bytes::Bytes;
 use tokio::sync::mpsc;
 
 /// Pieces under way; each is a quarter of a megabyte.
@@ -47,42 +47,7 @@ where
     Archive { pieces }
 }
 
-/// Pieces, as a reader; it must be read on a thread that may block.
-#[derive(Debug)]
-pub struct Reader {
-    pieces: Pieces,
-    current: Bytes,
-}
-
-impl Reader {
-    /// Ends when whoever sends the pieces has dropped the other end.
-    pub fn new(pieces: Pieces) -> Self {
-        Self { pieces, current: Bytes::new() }
-    }
-}
-
-impl io::BufRead for Reader {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        while self.current.is_empty() {
-            match self.pieces.blocking_recv() {
-                Some(piece) => self.current = piece?,
-                None => break,
-            }
-        }
-        Ok(&self.current)
-    }
-
-    fn consume(&mut self, bytes: usize) {
-        self.current.advance(bytes);
-    }
-}
-
-impl io::Read for Reader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let ready = self.fill_buf()?;
-        let got = buffer.len().min(ready.len());
-        buffer[..got].copy_from_slice(&ready[..got]);
-        self.consume(got);
-        Ok(got)
-    }
+/// The same as a reader; it must be read on a thread that may block.
+pub(super) fn reader(mut pieces: Pieces) -> Joined<Bytes> {
+    Joined::new(move || pieces.blocking_recv())
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::AsFd;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::sync_channel;
 
 use berth_archive::pack::{Found, Packing, Take, pack};
-use berth_archive::{Output, Pieces, Writer};
+use berth_archive::{Joined, Output, Pieces, Writer};
 use berth_erofs::ARCHIVE_START;
 use berth_oci::ChainId;
 
@@ -49,7 +49,7 @@ pub(crate) fn packed(directory: File, hidden: BTreeSet<Vec<u8>>) -> impl Read + 
         // Nobody to be told is no harm.
         made.unwrap_or_else(|error| drop(sender.send(Err(error))));
     });
-    Received { pieces, current: Vec::new(), taken: 0 }
+    Joined::new(move || pieces.recv().ok())
 }
 
 fn pack_into(upper: &File, hidden: &BTreeSet<Vec<u8>>, out: &mut dyn Output) -> io::Result<()> {
@@ -57,26 +57,4 @@ fn pack_into(upper: &File, hidden: &BTreeSet<Vec<u8>>, out: &mut dyn Output) -> 
     let mut choose = |found: &Found<'_>| if hidden.contains(found.path) { Take::Nothing } else { Take::Whole };
     pack(upper.as_fd(), b"", Packing { name: b"", overlay: true, choose: &mut choose }, &mut writer)?;
     writer.finish().map(drop)
-}
-
-/// What the archive's maker sends, as a reader.
-struct Received {
-    pieces: Receiver<io::Result<Vec<u8>>>,
-    current: Vec<u8>,
-    taken: usize,
-}
-
-impl Read for Received {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.taken == self.current.len() {
-            match self.pieces.recv() {
-                Ok(piece) => (self.current, self.taken) = (piece?, 0),
-                Err(_) => return Ok(0),
-            }
-        }
-        let got = buffer.len().min(self.current.len() - self.taken);
-        buffer[..got].copy_from_slice(&self.current[self.taken..self.taken + got]);
-        self.taken += got;
-        Ok(got)
-    }
 }

@@ -18,7 +18,6 @@ use berth_oci::{ChainId, DiffId, ImageConfig, ImageId, Platform, Reference};
 
 use crate::pull::decompress::{Counted, Form, proportioned, told};
 use crate::pull::{MAX_LAYERS, choose};
-use crate::record::LayerRecord;
 use crate::store::Inner;
 use crate::{Error, Result};
 use catalogue::Described;
@@ -143,12 +142,8 @@ fn diff_id(inner: &Inner, came: &Came, slot: &Slot) -> Result<DiffId> {
             Some(Err(error)) => Err(error.clone()),
             None => Err(Error::Content("a thread that unpacks layers died".to_owned())),
         },
-        Slot::Here(chain) => record(inner, chain)?.map(|record| record.diff_id).ok_or_else(|| lost(chain)),
+        Slot::Here(chain) => inner.layer(chain)?.map(|record| record.diff_id).ok_or_else(|| lost(chain)),
     }
-}
-
-fn record(inner: &Inner, chain: &ChainId) -> Result<Option<LayerRecord>> {
-    Ok(inner.state.read(|reader| reader.get::<LayerRecord>(chain.as_str()))?)
 }
 
 fn lost(chain: &ChainId) -> Error {

@@ -7,7 +7,7 @@ use berth_state::{Durability, Transaction};
 
 use super::catalogue::{Described, Own};
 use super::layers::{Came, Slot};
-use super::{LoadEvent, Tell, Whole, lost, record};
+use super::{LoadEvent, Tell, Whole, lost};
 use crate::Lease;
 use crate::fresh::Fresh;
 use crate::record::{ImageRecord, LayerRecord, NameRecord};
@@ -121,7 +121,7 @@ fn layer(
         Slot::Came(number) => came.get_mut(*number).and_then(Option::take).transpose()?,
         Slot::Here(_) => None,
     };
-    let fresh = match (fresh, record(inner, &chain)?) {
+    let fresh = match (fresh, inner.layer(&chain)?) {
         (Some(fresh), _) => fresh,
         (None, Some(record)) => return Ok((chain, record)),
         // The same layer again, in another place.

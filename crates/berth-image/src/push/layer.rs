@@ -69,8 +69,7 @@ pub(crate) async fn push(target: &Target, image: &ImageRecord, layer: &Layer, te
 }
 
 fn can_be_packed(inner: &Inner, chain: &ChainId) -> Result<bool> {
-    let layer = inner.state.read(|reader| reader.get::<LayerRecord>(chain.as_str()))?;
-    Ok(layer.is_some_and(|layer| gives_archive(inner, &layer)))
+    Ok(inner.layer(chain)?.is_some_and(|layer| gives_archive(inner, &layer)))
 }
 
 /// A layer that was made here and went nowhere yet: it is compressed, and kept so.
@@ -166,8 +165,7 @@ fn compress(inner: &Inner, layer: &Layer, teller: &Teller, stop: &AtomicBool) ->
 /// The checksum and length of a layer's archive, where the layer keeps that and they were taken when it came.
 fn checksum(inner: &Inner, layer: &Layer) -> Result<Option<(u32, u64)>> {
     let Some(chain) = &layer.chain else { return Ok(None) };
-    let record = inner.state.read(|reader| reader.get::<LayerRecord>(chain.as_str()))?;
-    Ok(record.and_then(|record| record.crc.zip(record.archive)))
+    Ok(inner.layer(chain)?.and_then(|record| record.crc.zip(record.archive)))
 }
 
 /// The layer as it can be sent; `None`: it was never compressed.
@@ -178,8 +176,8 @@ fn known(inner: &Inner, layer: &Layer) -> Result<Option<Descriptor>> {
     if inner.content.contains(&layer.blob.digest) {
         return Ok(Some(layer.blob.clone()));
     }
-    let record = inner.state.read(|reader| reader.get::<LayerRecord>(chain.as_str()))?;
-    let packed = record.map(|r| r.blob).filter(|b| b.digest != layer.shown && inner.content.contains(&b.digest));
+    let packed =
+        inner.layer(chain)?.map(|r| r.blob).filter(|b| b.digest != layer.shown && inner.content.contains(&b.digest));
     Ok(packed.map(|blob| Descriptor { media_type: packed_type(&layer.blob.media_type).to_owned(), ..blob }))
 }
 

@@ -23,7 +23,7 @@ use berth_archive::{Entry, Kind, Output, Writer};
 use berth_oci::{Descriptor, Digest, Document, ImageId, Manifest, Platform, Reference, media};
 
 use crate::pull::choose;
-use crate::record::{ImageRecord, LayerRecord};
+use crate::record::ImageRecord;
 use crate::store::Inner;
 use crate::{Error, Lease, Result};
 use documents::Described;
@@ -142,8 +142,10 @@ impl Saving {
         };
         let mut layers = Vec::with_capacity(record.layers.len());
         for (number, chain) in record.layers.iter().enumerate() {
-            let layer = self.inner.state.read(|reader| reader.get::<LayerRecord>(chain.as_str()))?;
-            let layer = layer.ok_or_else(|| Error::Content(format!("the layer {chain} is not in the store")))?;
+            let layer = self
+                .inner
+                .layer(chain)?
+                .ok_or_else(|| Error::Content(format!("the layer {chain} is not in the store")))?;
             let promised = promised.get(number).filter(|_| promised.len() == record.layers.len());
             layers.push(Layer::find(&self.inner, promised, &layer)?);
         }

@@ -1,12 +1,12 @@
 //! Out of a container.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
-use berth_archive::{Owner, Rules, Target as Into, extract};
+use berth_archive::{Joined, Owner, Rules, Target as Into, extract};
 use berth_client::{ByteStream, Client};
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::Options;
@@ -38,9 +38,10 @@ pub(super) async fn run(client: &Client, container: &str, from: &str, to: &str, 
     let rename = place.rename.or(name).map(String::into_bytes);
     let into = Into { root: directory.into(), directory: Vec::new(), rename };
     let mut progress = Progress::new("Copying from container", options.quiet);
-    let (sender, receiver) = mpsc::channel(QUEUE);
+    let (sender, mut receiver) = mpsc::channel(QUEUE);
     let extracting = std::thread::spawn(move || {
-        extract(Received { receiver, current: Bytes::new() }, into, Rules { owner: Owner::Ours, keep_kind: true })
+        let archive = Joined::new(move || receiver.blocking_recv().map(Ok));
+        extract(archive, into, Rules { owner: Owner::Ours, keep_kind: true })
     });
     let came = relay(archive, sender, &mut progress).await;
     let extracted = extracting.join().map_err(|_| Failure::new("writing what was copied failed"))?;
@@ -111,37 +112,5 @@ fn target(to: &str) -> Result<Target, Failure> {
         Ok(_) => Ok(Target::File),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Target::Missing),
         Err(error) => Err(Failure::new(format!("stat {to}: {error}"))),
-    }
-}
-
-/// What the connection gives, as a reader.
-struct Received {
-    receiver: mpsc::Receiver<Bytes>,
-    current: Bytes,
-}
-
-impl BufRead for Received {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        while self.current.is_empty() {
-            match self.receiver.blocking_recv() {
-                Some(piece) => self.current = piece,
-                None => break,
-            }
-        }
-        Ok(&self.current)
-    }
-
-    fn consume(&mut self, bytes: usize) {
-        self.current.advance(bytes);
-    }
-}
-
-impl Read for Received {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let ready = self.fill_buf()?;
-        let got = buffer.len().min(ready.len());
-        buffer[..got].copy_from_slice(&ready[..got]);
-        self.consume(got);
-        Ok(got)
     }
 }
