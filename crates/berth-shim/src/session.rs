@@ -55,9 +55,9 @@ impl Session {
         }
     }
 
-    /// Sets the size of its pty; `ENOTTY` without one.
+    /// Sets the size of its pty. Without one there is nothing to set, and that is no error, as it is none to Docker.
     pub(crate) fn resize(&self, rows: u16, columns: u16) -> Result<(), Errno> {
-        self.terminal.as_ref().ok_or(Errno::NOTTY)?.resize(rows, columns)
+        self.terminal.as_ref().map_or(Ok(()), |terminal| terminal.resize(rows, columns))
     }
 
     /// It was reaped. Lets go of the pty, so that what is left in it can be read to its end.

@@ -8,6 +8,7 @@ use berth_api::system::{
 };
 use berth_distribution::Proxies;
 use berth_engine::runtimes::{self, Runtimes};
+use berth_engine::spec::LogDriver;
 use jiff::Timestamp;
 
 use crate::live::Live;
@@ -67,6 +68,13 @@ pub(crate) struct Beside<'a> {
     pub(crate) live: &'a Live,
 }
 
+/// The log drivers in order; `none` is the want of one.
+fn log_drivers() -> Vec<String> {
+    let mut names: Vec<String> = LogDriver::names().filter(|name| *name != "none").map(ToOwned::to_owned).collect();
+    names.sort_unstable();
+    names
+}
+
 /// `GET /info`
 pub(crate) fn info(engine: berth_engine::Info, beside: &Beside<'_>) -> Info {
     let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
@@ -82,10 +90,10 @@ pub(crate) fn info(engine: berth_engine::Info, beside: &Beside<'_>) -> Info {
         driver: engine.driver.to_owned(),
         driver_status: engine.driver_status.into_iter().map(|(name, value)| [name, value]).collect(),
         plugins: Plugins {
-            volume: Vec::new(),
+            volume: words(&["local"]),
             network: words(&["bridge", "host", "null"]),
             authorization: None,
-            log: berth_engine::spec::LogDriver::names().map(ToOwned::to_owned).collect(),
+            log: log_drivers(),
         },
         memory_limit: engine.memory_limit,
         swap_limit: engine.swap_limit,

@@ -19,7 +19,7 @@ use crate::spec::{CgroupnsMode, ContainerSpec, IpcMode, MountKind, MountSpec, Ne
 use crate::task::{Seed, Task};
 use crate::view::Effective;
 use crate::volumes::{Entries, Making, forget_in};
-use crate::{Error, Result, etc, logs, names};
+use crate::{Error, ErrorKind, Result, etc, logs, names};
 
 impl Containers {
     /// Makes a container from an image that is there. The record is durable when this returns.
@@ -183,7 +183,7 @@ fn prepare_mounts(
     effective: &mut Effective,
 ) -> Result<(Making, Vec<(ImageId, String)>)> {
     let images = settle_mounts(ground, spec, image, effective)?;
-    let volumes = Making::begin(&ground.volumes, id.as_str(), &mut effective.mounts)?;
+    let volumes = Making::begin(&ground.volumes, id.as_str(), &mut effective.mounts).map_err(wanting)?;
     if effective.mounts.iter().any(|mount| matches!(mount.kind, MountKind::Volume(_))) {
         volumes.fill(&effective.mounts, &ground.images.root(&image.id)?)?;
     }
@@ -204,7 +204,7 @@ pub(super) fn settle_mounts(
     let mut images = Vec::new();
     for mount in &mut effective.mounts {
         if let MountKind::Image { reference, id, .. } = &mut mount.kind {
-            let found = ground.images.resolve(reference, None)?.id;
+            let found = ground.images.resolve(reference, None).map_err(wanting)?.id;
             *id = found.to_string();
             images.push((found, reference.clone()));
         }
@@ -213,7 +213,7 @@ pub(super) fn settle_mounts(
 }
 
 fn donor(ground: &Ground, from: &VolumesFrom) -> Result<points::Donor> {
-    let view = ground.index().resolve(&from.container)?.view();
+    let view = ground.index().resolve(&from.container).map_err(wanting)?.view();
     Ok((view.effective.mounts.clone(), from.readonly))
 }
 
@@ -227,7 +227,7 @@ fn complete(ground: &Ground, spec: &mut ContainerSpec) -> Result<Vec<String>> {
         warnings.push("Your kernel does not support cgroup namespaces.  Cgroup namespace setting discarded.".into());
     }
     spec.isolation.cgroupns = Some(namespaces::cgroup(&spec.isolation, &ground.host, &ground.policy));
-    name_others(ground, spec);
+    name_others(ground, spec)?;
     logs::check(&spec.log)?;
     capabilities::effective(&spec.isolation, &ground.host)?;
     mounts::validate(&spec.mounts)?;
@@ -243,23 +243,32 @@ fn complete(ground: &Ground, spec: &mut ContainerSpec) -> Result<Vec<String>> {
     Ok(warnings)
 }
 
-/// Other containers are kept by their ids, which outlast a change of name. One that is not there yet is looked for at start.
-fn name_others(ground: &Ground, spec: &mut ContainerSpec) {
+/// What is missing besides the container's own image is an error of the request: whoever hears "not found" pulls that
+/// image and tries again.
+fn wanting(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::NotFound => Error::Invalid(error.to_string()),
+        _ => error,
+    }
+}
+
+/// Other containers are kept by their ids, which outlast a change of name. One whose network is to be shared is looked
+/// for at start, where it is not there yet.
+fn name_others(ground: &Ground, spec: &mut ContainerSpec) -> Result<()> {
     let index = ground.index();
-    let settle = |key: &mut String| {
-        if let Ok(other) = index.resolve(key) {
-            *key = other.id.to_string();
-        }
-    };
-    if let NetworkMode::Container(key) = &mut spec.network.mode {
-        settle(key);
+    let id = |key: &str| index.resolve(key).map(|other| other.id.to_string());
+    if let NetworkMode::Container(key) = &mut spec.network.mode
+        && let Ok(other) = id(key)
+    {
+        *key = other;
     }
     if let PidMode::Container(key) = &mut spec.isolation.pid {
-        settle(key);
+        *key = id(key).map_err(wanting)?;
     }
     if let IpcMode::Container(key) = &mut spec.isolation.ipc {
-        settle(key);
+        *key = id(key).map_err(wanting)?;
     }
+    Ok(())
 }
 
 /// A container in another's network goes by the other's name.

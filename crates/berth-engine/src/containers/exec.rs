@@ -26,7 +26,7 @@ impl Containers {
     pub async fn exec_create(&self, key: &str, spec: ExecSpec) -> Result<ExecId> {
         let shared = self.find(key)?;
         let view = shared.view();
-        may_exec(&view)?;
+        may_exec(&view, key)?;
         if spec.args.is_empty() {
             return Err(Error::Invalid("No exec command specified".into()));
         }
@@ -51,7 +51,7 @@ impl Containers {
         let session = self.ground.sessions.get(id)?;
         let shared = self.find(session.container.as_str())?;
         let view = shared.view();
-        may_exec(&view)?;
+        may_exec(&view, session.container.as_str())?;
         session.claim()?;
         let started = self.run(&session, &shared, &view, options, own).await;
         if started.is_err() {
@@ -159,11 +159,12 @@ impl Containers {
     }
 }
 
-fn may_exec(view: &ContainerView) -> Result<()> {
+/// `key` is what the caller calls the container.
+fn may_exec(view: &ContainerView, key: &str) -> Result<()> {
     match view.state {
         State::Running { .. } => Ok(()),
         State::Paused { .. } => {
-            Err(Error::State(format!("Container {} is paused, unpause the container before exec", view.id)))
+            Err(Error::State(format!("Container {key} is paused, unpause the container before exec")))
         }
         ref state if state.is_restarting() => {
             Err(Error::State(format!("Container {} is restarting, wait until the container is running", view.id)))

@@ -40,6 +40,8 @@ fn attach_while_it_runs() {
         spec.stdio.open_stdin = true;
         let id = containers.create(None, spec).await.unwrap().id;
         containers.start(id.as_str()).await.unwrap();
+        // Without a terminal there is nothing to resize, and nothing wrong with asking.
+        containers.resize(id.as_str(), 30, 100).await.unwrap();
         for word in ["one", "end"] {
             let mut attachment = containers.attach(id.as_str(), attach_all()).await.unwrap();
             attachment.stream.as_mut().unwrap().write_all(format!("{word}\n").as_bytes()).await.unwrap();

@@ -63,6 +63,8 @@ fn management_commands(host: &Host) {
     }
     assert!(host.run(&["image", "inspect", "-f", "{{.Id}}", &image]).starts_with("sha256:"));
     assert_eq!(host.run(&["system", "info", "-f", "{{.ID}}"]), host.run(&["info", "-f", "{{.ID}}"]));
+    let drivers = host.run(&["info", "-f", "{{json .Plugins.Volume}} {{json .Plugins.Log}}"]);
+    assert_eq!(drivers, r#"["local"] ["journald","json-file","local","syslog"]"#);
     let networks = host.run(&["network", "ls", "--format", "{{.Name}} {{.Driver}} {{.Scope}}"]);
     assert!(networks.contains("bridge bridge local") && networks.contains("none null local"), "{networks}");
     assert!(host.run(&["network", "ls"]).starts_with("NETWORK ID     NAME      DRIVER    SCOPE"));

@@ -44,6 +44,9 @@ fn pid_modes(host: &Host) {
     fails(host, &["--pid", &mode]).fails_with(125, &format!("cannot join PID of a non running container: {id}"));
     host.run(&["rm", "-f", &other]);
     fails(host, &["--pid", "container:nosuchone"]).fails_with(125, "No such container: nosuchone");
+    let made = host.try_run(&["create", "--pid", "container:nosuchone", &host.image()]);
+    assert!(made.code != 0 && made.err.contains("No such container: nosuchone"), "{made:?}");
+    assert!(!made.err.contains("Unable to find image"), "{made:?}");
     fails(host, &["--pid", "x"]).fails_with(125, "invalid PID mode");
 }
 

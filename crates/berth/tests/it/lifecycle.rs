@@ -158,7 +158,8 @@ fn pause_and_unpause(host: &Host) {
     host.run(&["pause", &name]);
     assert_eq!(host.inspect(&name, "{{.State.Status}} {{.State.Paused}}"), "paused true");
     host.try_run(&["pause", &name]).fails_with(1, "is already paused");
-    host.try_run(&["exec", &name, "true"]).fails_with(1, "is paused, unpause the container before exec");
+    host.try_run(&["exec", &name, "true"])
+        .fails_with(1, &format!("Container {name} is paused, unpause the container before exec"));
     // What was on its way when it froze may still arrive; then nothing new does.
     let mut first = host.run(&["logs", &name]);
     until("it stands still", || {

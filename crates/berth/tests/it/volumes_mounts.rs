@@ -218,10 +218,13 @@ fn conflicts_are_docker_s(host: &Host) {
         (vec!["-v", &format!("{volume}:/d:xx")], "invalid mode: xx"),
         (vec!["--volumes-from", "nosuch"], "No such container: nosuch"),
         (vec!["--volume-driver", "nosuch", "-v", &bind], "plugin \"nosuch\" not found"),
+        (vec!["--mount", "type=image,src=nosuch,dst=/d"], "nosuch"),
         (vec!["-v", "_a:/d"], "includes invalid characters for a local volume name"),
     ] {
         let done = host.try_run(&[&["create"], &args[..], &[&image, "true"]].concat());
         assert!(done.code != 0 && done.err.contains(text), "{args:?}: {done:?}");
+        // It is not the image that is missing.
+        assert!(!host.is_berth() || !done.err.contains("Unable to find image"), "{args:?}: {done:?}");
     }
     // A named volume that was made on the way to a refusal is not there.
     let first = ["-v", &bind, "-v", "/etc/passwd"];
