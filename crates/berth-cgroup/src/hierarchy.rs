@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 
+use berth_sys::mountinfo::{self, Mounted};
+
 use crate::{Error, file};
 
 /// Which of the kernel's interfaces limits are set through.
@@ -69,18 +71,18 @@ pub struct Hierarchy {
 impl Hierarchy {
     /// Finds the hierarchies of this host.
     pub fn detect() -> Result<Hierarchy, Error> {
-        let mountinfo = file::read(Path::new("/proc/self/mountinfo"))?;
+        let table = file::read(Path::new(mountinfo::OWN))?;
         let own = file::read(Path::new("/proc/self/cgroup"))?;
-        Hierarchy::from_proc(&mountinfo, &own)
+        Hierarchy::from_proc(&table, &own)
     }
 
     /// [`Hierarchy::detect`] from the text of `/proc/<pid>/mountinfo` and `/proc/<pid>/cgroup`. On v2 the controllers
     /// are read from the mount point.
-    pub fn from_proc(mountinfo: &str, own: &str) -> Result<Hierarchy, Error> {
+    pub fn from_proc(table: &str, own: &str) -> Result<Hierarchy, Error> {
         let own = own_paths(own);
         let mut mounts: Vec<Mount> = Vec::new();
         let mut unified = None;
-        for (kind, mut mount) in mountinfo.lines().filter_map(mounted) {
+        for (kind, mut mount) in mountinfo::parse(table.as_bytes()).filter_map(mounted) {
             mount.own = own.get(&mount.controllers.join(",")).cloned().unwrap_or_else(|| PathBuf::from("/"));
             match kind {
                 Kind::V2 if unified.is_none() => unified = Some(mount),
@@ -167,24 +169,18 @@ enum Kind {
     V2,
 }
 
-/// One line of `mountinfo` (proc(5)) if it is a cgroup mount; `own` is filled in later.
-fn mounted(line: &str) -> Option<(Kind, Mount)> {
-    let (before, after) = line.split_once(" - ")?;
-    let mut after = after.split(' ');
-    let kind = match after.next()? {
+/// A mount if it is a cgroup's; `own` is filled in later.
+fn mounted(mount: Mounted) -> Option<(Kind, Mount)> {
+    let kind = match mount.kind.as_str() {
         "cgroup" => Kind::V1,
         "cgroup2" => Kind::V2,
         _ => return None,
     };
-    let options = after.nth(1).unwrap_or_default();
     let controllers = match kind {
-        Kind::V1 => options.split(',').filter(|one| is_controller(one)).map(str::to_owned).collect(),
+        Kind::V1 => mount.options.split(',').filter(|one| is_controller(one)).map(str::to_owned).collect(),
         Kind::V2 => Vec::new(),
     };
-    let mut before = before.split(' ').skip(3);
-    let root = unescape(before.next()?);
-    let mountpoint = unescape(before.next()?);
-    Some((kind, Mount { controllers, mountpoint, root, own: PathBuf::new() }))
+    Some((kind, Mount { controllers, mountpoint: mount.point, root: mount.root, own: PathBuf::new() }))
 }
 
 /// Whether a mount option of a v1 hierarchy names a controller (or the hierarchy) rather than a property.
@@ -201,15 +197,6 @@ fn own_paths(text: &str) -> HashMap<String, PathBuf> {
         Some((fields.next()?.to_owned(), PathBuf::from(fields.next()?)))
     };
     text.lines().filter_map(line).collect()
-}
-
-/// Undoes mountinfo's octal escapes of space, tab, newline and backslash.
-fn unescape(text: &str) -> PathBuf {
-    let mut plain = text.to_owned();
-    for (escape, character) in [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")] {
-        plain = plain.replace(escape, character);
-    }
-    PathBuf::from(plain)
 }
 
 #[cfg(test)]

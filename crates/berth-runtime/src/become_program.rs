@@ -17,7 +17,6 @@ use rustix::thread::{
 
 use crate::capabilities;
 use crate::error::{At, LaunchError, Step, cause};
-use crate::mounts::place;
 use crate::process::{Limit, Program};
 use crate::search::{self, Ourselves};
 
@@ -38,7 +37,7 @@ pub(crate) struct Last<'a> {
 impl Last<'_> {
     /// What can be done before the start: everything that needs no user's rights. Errors come at creation.
     pub(crate) fn prepare(&mut self, root: BorrowedFd<'_>) -> Result<(), LaunchError> {
-        self.enter_working_directory(root)?;
+        self.enter_working_directory()?;
         if !self.program.has_home {
             let home = home(root, self.program.user.uid);
             self.program.env.push(CString::new(format!("HOME={home}")).unwrap_or_default());
@@ -46,16 +45,12 @@ impl Last<'_> {
         search::find(&self.program.name, &self.program.path, self.ourselves).map(drop)
     }
 
-    /// Goes to the working directory, which is made where it is missing, and makes sure that it is inside the root.
-    fn enter_working_directory(&mut self, root: BorrowedFd<'_>) -> Result<(), LaunchError> {
+    /// Goes to the working directory, and makes sure that it is inside the root.
+    fn enter_working_directory(&mut self) -> Result<(), LaunchError> {
         let cwd = &self.program.cwd;
         let said = || cwd.display().to_string();
         match chdir(cwd) {
             Ok(()) => {}
-            Err(Errno::NOENT) => {
-                place::directory(root, cwd).at(Step::WorkingDirectory, said)?;
-                chdir(cwd).at(Step::ChangeDirectory, said)?;
-            }
             // The user may be allowed what we are not (a network file system): tried again as the user.
             Err(Errno::ACCESS) => return Ok(()),
             Err(errno) => return Err(LaunchError::new(Step::ChangeDirectory, said(), errno)),

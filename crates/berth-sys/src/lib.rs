@@ -1,4 +1,5 @@
-//! The system calls that no crate wraps, each as a safe function over owned and borrowed descriptors.
+//! The system calls that no crate wraps, each as a safe function over owned and borrowed descriptors, and the kernel's
+//! table of mounts.
 //!
 //! This is the one crate where `unsafe` is allowed: every block is one operation and says why it is sound. It owns no
 //! policy and knows nothing of containers; a module reads like the manual page of what it wraps.
@@ -13,6 +14,7 @@ pub mod fork;
 pub mod loops;
 pub mod memory;
 pub mod mount;
+pub mod mountinfo;
 pub mod namespace;
 pub mod network;
 pub mod scheduling;

@@ -13,6 +13,7 @@ use berth_shim::client::{ClientError, Connection, LaunchDescriptors, Launched, l
 use berth_shim::protocol::{Blob, CgroupPlan, Code, Launch, LogPlan, Root, StdioPlan, Streams};
 
 use super::joined::Held;
+use super::propagation;
 use crate::ground::{Ground, exit_record};
 use crate::id::ContainerId;
 use crate::logs::{self, Subject};
@@ -83,6 +84,7 @@ pub(super) fn launch(ground: &Ground, mut order: Order) -> Result<Birth> {
     })?;
     host::cdi::inject(&ground.policy.cdi_directories, &order.spec.resources.device_requests, &mut plan.oci)?;
     prepare_sources(&plan)?;
+    propagation::check(&order.effective.mounts)?;
     let volumes = ground.volumes.mount_all(&order.effective.mounts, order.id.as_str())?;
     let sources = open_sources(ground, &order.id, &plan)?;
     etc::write(&order.paths, &order.spec, &order.effective, endpoint.as_ref(), &ground.networks)?;

@@ -7,6 +7,7 @@ mod health;
 mod joined;
 mod launch;
 mod link;
+mod propagation;
 mod restart;
 mod shim;
 mod start;

@@ -5,11 +5,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::ffi::CString;
 use std::fs;
 use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use berth_sys::mount::{Attributes, NOATIME, NODEV, NODIRATIME, NOEXEC, NOSUID, RDONLY, mount_setattr};
+use berth_sys::mountinfo;
 use rustix::fs::CWD;
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount, move_mount, open_tree, unmount};
@@ -161,29 +161,8 @@ pub(super) fn detach(path: &Path) -> Result<()> {
 pub(super) fn mounted(path: &Path) -> Result<Vec<PathBuf>> {
     // The table has real paths. A volume's own directory is never a link, and asking for it never hangs.
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let table = "/proc/self/mountinfo";
-    let text = fs::read(table).map_err(Error::file("reading", table))?;
-    let at = |line: &[u8]| {
-        let field = line.split(|byte| *byte == b' ').nth(4)?;
-        let point = PathBuf::from(std::ffi::OsStr::from_bytes(&unescaped(field)));
-        point.starts_with(path).then_some(point)
-    };
-    Ok(text.split(|byte| *byte == b'\n').filter_map(at).collect())
-}
-
-/// The table writes blanks and backslashes as `\040`.
-fn unescaped(field: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(field.len());
-    let mut rest = field;
-    while let [first, tail @ ..] = rest {
-        let octal = tail
-            .get(..3)
-            .filter(|_| *first == b'\\')
-            .and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok());
-        out.push(octal.unwrap_or(*first));
-        rest = if octal.is_some() { &tail[3..] } else { tail };
-    }
-    out
+    let table = mountinfo::read().map_err(Error::file("reading", mountinfo::OWN))?;
+    Ok(table.into_iter().map(|mount| mount.point).filter(|point| point.starts_with(path)).collect())
 }
 
 #[cfg(test)]
@@ -198,12 +177,6 @@ mod tests {
         assert!(tmpfs.flags.contains(MountFlags::NOSUID | MountFlags::RDONLY));
         let bind = words("rbind,ro");
         assert!(bind.bind && bind.recursive && bind.attributes == RDONLY && bind.data.is_empty());
-    }
-
-    #[test]
-    fn the_table_s_escapes() {
-        assert_eq!(unescaped(br"/a\040b\134c\x"), br"/a b\c\x");
-        assert_eq!(unescaped(br"\04"), br"\04");
     }
 
     #[test]

@@ -81,7 +81,7 @@ fn failures() {
         assert_eq!(error.to_string(), "unable to find user nosuch: no matching entries in passwd file");
         containers.pause("cc").await.unwrap();
         let error = containers.exec_create("cc", spec("true")).await.unwrap_err();
-        assert_eq!(error.to_string(), format!("Container {id} is paused, unpause the container before exec"));
+        assert_eq!(error.to_string(), "Container cc is paused, unpause the container before exec");
         assert_eq!(containers.exec_inspect("nosuch").unwrap_err().to_string(), "No such exec instance: nosuch");
     });
 }

@@ -37,6 +37,11 @@ fn a129_exec(host: &Host) {
     let script = "id -un; pwd; echo $Q";
     let out = host.run(&["exec", "-u", "web", "-w", "/tmp", "-e", "Q=1", &name, "sh", "-c", script]);
     assert_eq!(out, "web\n/tmp\n1");
+    // `run` makes its working directory, `exec` does not.
+    let nowhere = host.try_run(&["exec", "-w", "/nowhere", &name, "true"]);
+    assert_eq!(nowhere.code, 126);
+    assert!(format!("{}{}", nowhere.out, nowhere.err).contains("chdir to cwd (\"/nowhere\")"), "{nowhere:?}");
+    assert_eq!(host.try_run(&["exec", &name, "ls", "-d", "/nowhere"]).code, 1);
     let done = host.run_with_input(&["exec", "-i", &name, "cat"], b"in\n");
     assert_eq!((done.code, done.out.as_str()), (0, "in"));
     let done = host.try_run(&["exec", &name, "sh", "-c", "echo out; echo err >&2"]);

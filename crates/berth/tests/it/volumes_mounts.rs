@@ -243,6 +243,13 @@ fn propagation_from_the_host(host: &Host) {
     let top = outside.path().join("top");
     fs::create_dir(&top).unwrap();
     let _top = Tmpfs::at(&top);
+    // What the host does not share cannot be shared.
+    rustix::mount::mount_change(&top, rustix::mount::MountPropagationFlags::PRIVATE).unwrap();
+    for (mode, kind) in [("rshared", "shared"), ("rslave", "shared or slave")] {
+        let (bind, path) = (format!("{}:/b:{mode}", top.display()), top.display());
+        let refused = format!("path {path} is mounted on {path} but it is not a {kind} mount");
+        host.try_run(&["run", "--rm", "-v", &bind, &image, "true"]).fails_with(125, &refused);
+    }
     rustix::mount::mount_change(&top, rustix::mount::MountPropagationFlags::SHARED).unwrap();
     fs::create_dir(top.join("below")).unwrap();
     let names: Vec<String> = ["rslave", "rprivate"]
