@@ -96,6 +96,8 @@ async fn one(
     let (platform, credentials) = (wanted.platform.clone(), wanted.credentials.clone());
     let show = |event| match event {
         PullEvent::Sizes(_) if !wanted.sizes => {}
+        // Told once, of all tags.
+        PullEvent::Finished { .. } if wanted.every_tag => {}
         event => show(messages, &event),
     };
     let pulled = daemon.images.pull(reference, platform, credentials, &show).await?;

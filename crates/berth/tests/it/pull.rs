@@ -72,6 +72,7 @@ fn a025_all_tags(host: &Host) {
     assert!(out.contains("v1: Pulling from team/app\n") && out.contains("v2: Pulling from team/app\n"), "{out}");
     assert_eq!(out.matches("Digest: sha256:").count(), 2, "{out}");
     assert!(out.contains(&format!("Status: Downloaded newer image for {repository}\n")), "{out}");
+    assert_eq!(out.matches("Status: ").count(), 1, "{out}");
     assert_eq!(host.run(&["images", "-q", &repository]).lines().count(), 2);
     host.try_run(&["pull", "-a", &format!("{repository}:v1")]).fails_with(1, "tag can't be used with --all-tags/-a");
     host.run(&["rmi", &format!("{repository}:v1"), &format!("{repository}:v2")]);
