@@ -127,7 +127,6 @@ pub(crate) fn group_help(program: Program, group: &Group) -> String {
 
 /// `run --help`.
 pub(crate) fn command_help(program: Program, path: &str, command: &Command) -> String {
-    let parent = path.rsplit_once(' ').map_or(String::new(), |(parent, _)| format!("{parent} "));
     let aliases = match command.aliases {
         [] => String::new(),
         names => {
@@ -136,8 +135,8 @@ pub(crate) fn command_help(program: Program, path: &str, command: &Command) -> S
         }
     };
     format!(
-        "Usage:  {program} {parent}{}\n\n{}\n{aliases}{}",
-        command.usage,
+        "Usage:  {}\n\n{}\n{aliases}{}",
+        program.usage(path, command.usage),
         command.about,
         render::flags("Options", command.flags, terminal::width())
     )

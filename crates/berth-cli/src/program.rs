@@ -26,20 +26,23 @@ impl Program {
     /// A flag that can't be understood.
     pub(crate) fn bad_flag(self, error: &FlagError, path: &str, usage: &str) -> Failure {
         let full = join(self, path);
-        Failure::new(format!(
-            "{error}\n\nUsage:  {} {usage}\n\nRun '{full} --help' for more information",
-            join(self, parent(path))
-        ))
-        .code(125)
+        let usage = self.usage(path, usage);
+        Failure::new(format!("{error}\n\nUsage:  {usage}\n\nRun '{full} --help' for more information")).code(125)
     }
 
     /// Too few or too many arguments.
     pub(crate) fn bad_args(self, reason: &str, see: &str, path: &str, command: &Command) -> Failure {
         let full = join(self, path);
-        let usage = format!("{} {}", join(self, parent(path)), command.usage);
+        let usage = self.usage(path, command.usage);
         Failure::new(format!(
             "{self}: '{full}' {reason}\n\nUsage:  {usage}\n\n{see} '{full} --help' for more information"
         ))
+    }
+
+    /// How a command is called; the further ways stand on lines of their own, behind a tab.
+    pub(crate) fn usage(self, path: &str, usage: &str) -> String {
+        let called = join(self, parent(path));
+        format!("{called} {}", usage.replace('\t', &format!("\t{called} ")))
     }
 
     /// A run or create that failed before the container's own exit code exists.

@@ -43,7 +43,12 @@ fn run(session: &Session, parsed: &Parsed) -> Outcome {
         Some(text) => Some(Template::parse(text)),
         None => None,
     };
-    let template = template.transpose().map_err(|e| Failure::new(format!("Error parsing format: {e}")).code(64))?;
+    let malformed = |e: &dyn std::fmt::Display| Failure::new(format!("Error parsing format: {e}")).code(64);
+    let template = template.transpose().map_err(|e| malformed(&e))?;
+    if let Some(template) = &template {
+        // A field that no event has is told now, not when one comes.
+        template.render(&value(&EventMessage::default())?).map_err(|e| malformed(&e))?;
+    }
     let client = session.client()?;
     session.block_on(follow(&client, &options, template.as_ref()))?
 }
@@ -54,10 +59,7 @@ async fn follow(client: &Client, options: &EventsOptions, template: Option<&Temp
         let event = event?;
         let line = match template {
             None => line(&event),
-            Some(template) => {
-                let value = Value::from_serialize(&event, &shape::DOCKER).map_err(|e| Failure::new(e.to_string()))?;
-                template.render(&fields(value, &event)).map_err(|e| format::failed(&e))?
-            }
+            Some(template) => template.render(&value(&event)?).map_err(|e| format::failed(&e))?,
         };
         crate::print(&format!("{line}\n"));
     }
@@ -65,20 +67,17 @@ async fn follow(client: &Client, options: &EventsOptions, template: Option<&Temp
 }
 
 /// The event with the names Go's struct has beside the names of its JSON.
-fn fields(value: Value, event: &EventMessage) -> Value {
-    let Value::Object(object) = value else { return value };
-    let mut object = std::rc::Rc::unwrap_or_clone(object);
-    for (name, value) in [
+fn value(event: &EventMessage) -> Result<Value, Failure> {
+    let value = Value::from_serialize(event, &shape::DOCKER).map_err(|e| Failure::new(e.to_string()))?;
+    let names = [
         ("Time", Value::Int(event.time)),
         ("TimeNano", Value::Int(event.time_nano)),
         ("Scope", Value::text(&event.scope)),
         ("ID", Value::text(&event.actor.id)),
         ("Status", Value::text(&event.status)),
         ("From", Value::text(&event.from)),
-    ] {
-        object.hidden.push((name.to_owned(), value));
-    }
-    Value::Object(std::rc::Rc::new(object))
+    ];
+    Ok(value.named("*events.Message", names.map(|(name, value)| (name.to_owned(), value)).into()))
 }
 
 /// `TIME TYPE ACTION ID (name=value, …)`.

@@ -141,7 +141,6 @@ fn planned(plan: &PullPlan) -> String {
 async fn pull<W: Write>(client: &Client, options: &PullOptions, view: View<W>) -> Result<(), String> {
     let messages = client.pull_image(options).await.map_err(|e| e.to_string())?;
     follow(messages, view, |_| ()).await.map_err(|broken| match broken {
-        Broken::Said(text) if !text.starts_with("Error") => format!("Error response from daemon: {text}"),
         Broken::Said(text) => text,
         Broken::Stream(error) => error.to_string(),
     })

@@ -175,14 +175,14 @@ fn log_config(parsed: &Parsed) -> Result<LogConfig, String> {
     Ok(LogConfig { kind, config: Some(options).filter(|o| !o.is_empty()) })
 }
 
-/// `no`, `always`, `unless-stopped`, `on-failure[:N]`.
+/// `NAME[:N]`; which names there are is the daemon's to say.
 pub(crate) fn restart_policy(text: &str) -> Result<RestartPolicy, String> {
     let (name, count) = match text.split_once(':') {
         Some((name, count)) => (name, Some(count)),
         None => (text, None),
     };
-    if !matches!(name, "" | "no" | "always" | "unless-stopped" | "on-failure") {
-        return Err(format!("invalid restart policy '{name}'"));
+    if name.is_empty() && count.is_some() {
+        return Err("invalid restart policy format: no policy provided before colon".to_owned());
     }
     let maximum_retry_count = match count {
         None | Some("") => 0,
@@ -190,8 +190,5 @@ pub(crate) fn restart_policy(text: &str) -> Result<RestartPolicy, String> {
             .parse()
             .map_err(|_| "invalid restart policy format: maximum retry count must be an integer".to_owned())?,
     };
-    if maximum_retry_count != 0 && name != "on-failure" {
-        return Err(format!("invalid restart policy: maximum retry count cannot be used with restart policy '{name}'"));
-    }
     Ok(RestartPolicy { name: name.to_owned(), maximum_retry_count })
 }

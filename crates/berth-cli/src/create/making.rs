@@ -40,9 +40,11 @@ pub(super) fn cidfile_exists(path: &str) -> String {
     format!("container ID file found, make sure the other container isn't running or delete {path}")
 }
 
-/// Something else than the image may be missing: a container whose namespace is to be joined, a network.
+/// Something else than the image may be missing: a container whose namespace is to be joined, a network. An image that
+/// is here for another platform is missing too.
 pub(super) fn is_about_image(error: &berth_client::Error) -> bool {
-    error.to_string().to_ascii_lowercase().contains("no such image")
+    let text = error.to_string().to_ascii_lowercase();
+    text.contains("no such image") || text.contains("does not match the specified platform")
 }
 
 /// `--cidfile`: must not exist before, and holds the id or is removed.

@@ -123,9 +123,6 @@ fn a121_typos() {
         "unknown flag: --it\n\nUsage:  docker run [OPTIONS] IMAGE [COMMAND] [ARG...]\n\nRun 'docker run --help' for more information\n"
     );
     assert_eq!(typo.code, 125);
-    let policy = cli("unix:///nope", &["run", "--restart", "-it", "always", "x"]);
-    assert!(policy.err.contains("invalid restart policy '-it'"));
-    assert_eq!(policy.code, 125);
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn a100_a_missing_image_is_pulled() {
     let ended = cli(&daemon.host(), &["run", "team/x:1"]);
     assert_eq!(
         ended.err,
-        "Unable to find image 'team/x:1' locally\n1: Pulling from team/x\ndocker: Error response from daemon: manifest unknown\n\nRun 'docker run --help' for more information\n"
+        "Unable to find image 'team/x:1' locally\n1: Pulling from team/x\ndocker: manifest unknown\n\nRun 'docker run --help' for more information\n"
     );
     assert_eq!(ended.code, 125);
     assert_eq!(daemon.asked()[1], "POST /images/create?fromImage=docker.io%2Fteam%2Fx&tag=1");

@@ -15,6 +15,7 @@ rows![
     a025_all_tags,
     a026_not_found,
     a027_manifest_list,
+    a027_run_for_another_platform,
     a028_every_format,
     a029_shared_layers,
     a030_corrupt_blob,
@@ -76,6 +77,19 @@ fn a025_all_tags(host: &Host) {
     assert_eq!(host.run(&["images", "-q", &repository]).lines().count(), 2);
     host.try_run(&["pull", "-a", &format!("{repository}:v1")]).fails_with(1, "tag can't be used with --all-tags/-a");
     host.run(&["rmi", &format!("{repository}:v1"), &format!("{repository}:v2")]);
+}
+
+/// What is here for one platform is missing where another is asked for.
+fn a027_run_for_another_platform(host: &Host) {
+    let reference = fresh(host, "list");
+    host.run(&["pull", &reference]);
+    let name = host.name("other");
+    let other = if host_architecture() == "amd64" { "arm64" } else { "amd64" };
+    let made = host.try_run(&["create", "--platform", &format!("linux/{other}"), "--name", &name, &reference]);
+    assert!(made.ok() && made.err.contains("Unable to find image"), "{made:?}");
+    assert_eq!(host.run(&["image", "inspect", "-f", "{{.Architecture}}", &host.inspect(&name, "{{.Image}}")]), other);
+    host.run(&["rm", &name]);
+    host.run(&["rmi", &reference]);
 }
 
 fn a026_not_found(host: &Host) {

@@ -76,6 +76,7 @@ fn lists() {
             "{{.Foo}}",
         ],
     );
+    stage.same(&["events", "--since", "1", "--until", "2", "--format"], &["{{.Actor.ID}}", "{{.Foo}}", "{{"]);
     stage.same(
         &["stats", "--no-stream", "-a", "--format"],
         &["{{.Name}} {{.Container}} {{.ID}}", "{{.Foo}}", "{{.Name"],

@@ -16,7 +16,7 @@ use crate::terminal;
 
 pub(crate) const COMMAND: Command = Command {
     name: "cp",
-    usage: "cp [OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-\n       berth cp [OPTIONS] SRC_PATH|- CONTAINER:DEST_PATH",
+    usage: "cp [OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-\n\tcp [OPTIONS] SRC_PATH|- CONTAINER:DEST_PATH",
     about: "Copy files between a container and here",
     aliases: &["container cp", "cp"],
     flags: &[
