@@ -53,6 +53,10 @@ impl From<berth_client::stdcopy::UnknownStream> for Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
+        // Whoever read what we write has had enough; a shell counts that as SIGPIPE.
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            return Self::silent(141);
+        }
         Self::new(error.to_string())
     }
 }

@@ -143,6 +143,13 @@ impl View {
         rows
     }
 
+    /// One row for an image, under its first name.
+    pub(crate) fn first_row(&self, image: &ImageSummary) -> Value {
+        let mut names = image.repo_tags.iter().filter_map(|text| text.rsplit_once(':')).filter(|(n, _)| *n != NONE);
+        let (name, tag) = names.next().map_or((NONE.to_owned(), NONE), |(name, tag)| (familiar(name), tag));
+        self.row(image, &name, tag, "")
+    }
+
     fn row(&self, image: &ImageSummary, name: &str, tag: &str, digest: &str) -> Value {
         let id = match self.truncate {
             true => image.id.trim_start_matches("sha256:").chars().take(12).collect(),
@@ -158,10 +165,10 @@ impl View {
             ("Digest", digest.to_owned()),
             ("ID", id),
             ("Repository", name.to_owned()),
-            ("SharedSize", counted(image.shared_size, size::human3(image.shared_size))),
+            ("SharedSize", counted(image.shared_size, size::human4(image.shared_size))),
             ("Size", size::human3(image.size)),
             ("Tag", tag.to_owned()),
-            ("UniqueSize", counted(image.shared_size, size::human3(unique))),
+            ("UniqueSize", counted(image.shared_size, size::human4(unique))),
             ("VirtualSize", size::human4(virtual_size)),
         ];
         let members = fields.into_iter().map(|(name, value)| (name.to_owned(), Value::text(value))).collect();

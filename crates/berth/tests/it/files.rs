@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::process::Stdio;
 
 use crate::host::{Cli, Host, until};
 
@@ -278,6 +279,12 @@ fn export_is_the_root_without_mounts(host: &Host) {
         assert!(!names.iter().any(mounted), "{state}: {names:?}");
         host.run(&["stop", "-t", "0", &name]);
     }
+    // Whoever reads it may have had enough (`export … | head`): that is nothing to be told of.
+    let mut command = host.command();
+    let mut export = command.args(["export", &name]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(export.stdout.take());
+    let done = export.wait_with_output().unwrap();
+    assert!(!done.status.success() && done.stderr.is_empty(), "{}", String::from_utf8_lossy(&done.stderr));
     host.try_run(&["export", "-o", &file, "nosuch"]).fails_with(1, "No such container: nosuch");
     assert!(fs::metadata(&file).unwrap().len() > 1000, "a failed export took the earlier one away");
     host.run(&["rm", "-f", &name]);

@@ -76,6 +76,13 @@ fn lists() {
             "{{.Foo}}",
         ],
     );
+    stage.same(
+        &["system", "df", "-v", "--format"],
+        &[
+            "{{range .Images}}{{.Repository}} {{.Tag}} {{.SharedSize}} {{.UniqueSize}} {{.Digest}}|{{end}}",
+            "{{range .Containers}}{{.Names}} {{.Size}}|{{end}}",
+        ],
+    );
     stage.same(&["events", "--since", "1", "--until", "2", "--format"], &["{{.Actor.ID}}", "{{.Foo}}", "{{"]);
     stage.same(
         &["stats", "--no-stream", "-a", "--format"],

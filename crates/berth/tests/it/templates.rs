@@ -168,6 +168,8 @@ fn fields_that_are_and_are_not() {
             "{{.State.Health}} {{json .State.Health}}",
             "{{.HostConfig.Binds}} {{.HostConfig.Sysctls}} {{.HostConfig.Memory}} {{.HostConfig.RestartPolicy}}",
             "{{.HostConfig.LogConfig.Type}} {{.HostConfig.Init}} {{.HostConfig.PidsLimit}} {{.HostConfig.Ulimits}}",
+            "{{.HostConfig.NanoCPUs}} {{.HostConfig.CPUShares}}",
+            "{{.HostConfig.CPUQuota}} {{.HostConfig.CPURealtimePeriod}}",
             "{{json .HostConfig.PortBindings}} {{json .NetworkSettings.Ports}} {{.Config.ExposedPorts}}",
             "{{range $k, $v := .NetworkSettings.Networks}}{{$k}}{{end}}",
             "{{.Config.Entrypoint}} {{json .Config.Entrypoint}} {{.Config.OnBuild}} {{.Config.Volumes}}",

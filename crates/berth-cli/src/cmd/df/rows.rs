@@ -136,7 +136,7 @@ fn caches_total(usage: &Json) -> Total {
 pub(super) fn images(usage: &Json, short: bool) -> Vec<Value> {
     let images: Vec<ImageSummary> = list(usage, "Images");
     let view = View { digests: false, truncate: short, now: Timestamp::now() };
-    images.iter().flat_map(|image| view.rows(image)).collect()
+    images.iter().map(|image| view.first_row(image)).collect()
 }
 
 pub(super) fn image_headings() -> Value {
@@ -147,7 +147,9 @@ pub(super) fn image_headings() -> Value {
 pub(super) fn containers(usage: &Json, short: bool) -> Vec<Value> {
     let containers: Vec<ContainerSummary> = list(usage, "Containers");
     let now = Timestamp::now();
-    containers.into_iter().map(|container| row::row(container, short, now)).collect()
+    // What the image takes up stands beside the image.
+    let own = |container| ContainerSummary { size_root_fs: 0, ..container };
+    containers.into_iter().map(|container| row::row(own(container), short, now)).collect()
 }
 
 pub(super) fn container_headings() -> Value {

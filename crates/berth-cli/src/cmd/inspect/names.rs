@@ -1,7 +1,27 @@
 //! What templates may name besides the members of the JSON: Docker's templates see Go's structs, whose fields are
 //! there when the JSON leaves them out, and some of which have another name there.
 
+use std::rc::Rc;
+
 use berth_template::Value;
+
+/// Fields of a container's `HostConfig`: their names in Go and in JSON.
+const HOST: [(&str, &str); 8] = [
+    ("CPUShares", "CpuShares"),
+    ("NanoCPUs", "NanoCpus"),
+    ("CPUPeriod", "CpuPeriod"),
+    ("CPUQuota", "CpuQuota"),
+    ("CPURealtimePeriod", "CpuRealtimePeriod"),
+    ("CPURealtimeRuntime", "CpuRealtimeRuntime"),
+    ("CPUCount", "CpuCount"),
+    ("CPUPercent", "CpuPercent"),
+];
+
+fn host_config(value: Value) -> Value {
+    let Value::Object(object) = &value else { return value };
+    let aliases = HOST.map(|(go, json)| (go.to_owned(), object.get(json).cloned().unwrap_or_default()));
+    value.named("", aliases.into())
+}
 
 /// The object with the fields that its kind has in Go; `struct_only`: errors name the struct.
 pub(super) fn with_go_names(kind: &str, struct_only: bool, value: Value) -> Value {
@@ -23,7 +43,16 @@ pub(super) fn with_go_names(kind: &str, struct_only: bool, value: Value) -> Valu
         _ => return value,
     };
     let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    value.named(type_name, fields)
+    match value.named(type_name, fields) {
+        Value::Object(object) if kind == "container" => {
+            let mut object = Rc::unwrap_or_clone(object);
+            for (_, member) in object.members.iter_mut().filter(|(name, _)| name == "HostConfig") {
+                *member = host_config(std::mem::take(member));
+            }
+            Value::Object(Rc::new(object))
+        }
+        value => value,
+    }
 }
 
 #[cfg(test)]
@@ -39,5 +68,9 @@ mod tests {
         let image = with_go_names("image", true, value);
         let text = Template::parse("{{.ID}} {{.Id}} {{.Created}} {{.VirtualSize}}|{{.Variant}}|{{json .}}").unwrap();
         assert_eq!(text.render(&image).unwrap(), r#"abc abc now 0||{"Id":"abc","Created":"now"}"#);
+        let value = Value::from_json(r#"{"HostConfig":{"NanoCpus":5}}"#, &Shape::default()).unwrap();
+        let container = with_go_names("container", true, value);
+        let text = Template::parse("{{.HostConfig.NanoCPUs}} {{json .HostConfig}}").unwrap();
+        assert_eq!(text.render(&container).unwrap(), r#"5 {"NanoCpus":5}"#);
     }
 }
