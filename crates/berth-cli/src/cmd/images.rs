@@ -125,7 +125,7 @@ impl View {
         }
         let mut rows = Vec::new();
         let mut named = Vec::new();
-        for (name, tag) in image.repo_tags.iter().filter_map(|text| text.rsplit_once(':')).filter(|(n, _)| *n != NONE) {
+        for (name, tag) in tags(image) {
             let name = familiar(name);
             match digests.get(&name).filter(|_| self.digests) {
                 Some(list) => rows.extend(list.iter().map(|digest| self.row(image, &name, tag, digest))),
@@ -145,8 +145,7 @@ impl View {
 
     /// One row for an image, under its first name.
     pub(crate) fn first_row(&self, image: &ImageSummary) -> Value {
-        let mut names = image.repo_tags.iter().filter_map(|text| text.rsplit_once(':')).filter(|(n, _)| *n != NONE);
-        let (name, tag) = names.next().map_or((NONE.to_owned(), NONE), |(name, tag)| (familiar(name), tag));
+        let (name, tag) = tags(image).next().map_or((NONE.to_owned(), NONE), |(name, tag)| (familiar(name), tag));
         self.row(image, &name, tag, "")
     }
 
@@ -174,6 +173,11 @@ impl View {
         let members = fields.into_iter().map(|(name, value)| (name.to_owned(), Value::text(value))).collect();
         Value::record("*formatter.imageContext", members)
     }
+}
+
+/// An image's repositories and tags.
+fn tags(image: &ImageSummary) -> impl Iterator<Item = (&str, &str)> {
+    image.repo_tags.iter().filter_map(|text| text.rsplit_once(':')).filter(|(name, _)| *name != NONE)
 }
 
 fn familiar(name: &str) -> String {
